@@ -313,12 +313,17 @@ class Question:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evidence:
     """What a probe answered: a claim, until the parent has compared it with what it knows. `faults` names the step of
-    the probe that went wrong (`""` is the whole probe)."""
+    the probe that went wrong (`""` is the whole probe); `logs` is the folder of its event files, `runs` what they hold
+    once they have been read."""
 
     question: Question
     arrays: Mapping[str, NDArray[np.generic]]
+    logs: Path
     runs: tuple[Run, ...] = ()
     faults: Mapping[str, Fault] = dataclasses.field(default_factory=dict)
+
+    def with_runs(self, runs: tuple[Run, ...]) -> Evidence:
+        return dataclasses.replace(self, runs=runs)
 
 
 # --- the reference --------------------------------------------------------------------------------------------------

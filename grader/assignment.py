@@ -1,0 +1,123 @@
+"""reference/assignment.toml as frozen records, checked once here and typed ever after."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grader
+from grader.errors import BrokenReference, UsageError
+from grader.records import Criterion
+from grader.sandbox import Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """A run that the brief asks for: its folder below logs/, its layers, and whether its values must be finite."""
+
+    run: str
+    layers: tuple[str, ...]
+    finite: bool
+    raw: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """How much of the data is used (0 is all), and the time that a notebook may take, in seconds of wall time."""
+
+    name: str
+    train: int
+    test: int
+    seconds_per_cell: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """The homework as an instructor may change it. `folder` is where it was read from."""
+
+    folder: Path
+    name: str
+    library: str
+    epochs: int
+    seed: int
+    criteria: tuple[Criterion, ...]
+    concerns: Mapping[str, tuple[str, ...]]
+    experiments: tuple[Experiment, ...]
+    profiles: Mapping[str, Profile]
+    limits: Limits
+    output_mib: int
+    probe_seconds: float
+    thresholds: Mapping[str, float]
+
+    @property
+    def library_file(self) -> Path:
+        return self.folder / f"{self.library}.py"
+
+    def experiment(self, run: str) -> Experiment:
+        return next(experiment for experiment in self.experiments if experiment.run == run)
+
+    def profile(self, name: str) -> Profile:
+        if name not in self.profiles:
+            raise UsageError(f"There is no profile {name!r}; the assignment has {', '.join(self.profiles)}.")
+        return self.profiles[name]
+
+
+def reference_folder() -> Path:
+    """`reference/`: inside an installed package, or beside it in a checkout."""
+    package = Path(grader.__file__).parent
+    found = next((f for f in (package / "reference", package.parent / "reference") if f.is_dir()), None)
+    if found is None:
+        raise BrokenReference("The folder reference/ is missing from this installation. Install the grader again.")
+    return found
+
+
+def load_assignment(folder: Path) -> Assignment:
+    """Read assignment.toml. Raises BrokenReference with the reason when it cannot be used."""
+    path = folder / "assignment.toml"
+    try:
+        return _assignment(folder, tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise UsageError(f"There is no assignment.toml in {folder}. Name the folder that holds it.") from error
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BrokenReference(f"{path} cannot be used: {type(error).__name__}: {error}. Mend it and try again.") from error
+
+
+def _assignment(folder: Path, raw: dict[str, Any]) -> Assignment:
+    limits, profiles = raw["limits"], raw["profiles"]
+    longest = max(float(profile["seconds"]) for profile in profiles.values())
+    return Assignment(
+        folder=folder,
+        name=str(raw["name"]),
+        library=str(raw["library"]),
+        epochs=int(raw["epochs"]),
+        seed=int(raw["seed"]),
+        criteria=_criteria(raw["criteria"]),
+        concerns={item["id"]: tuple(item.get("runs", ())) for item in raw["criteria"]},
+        experiments=tuple(Experiment(**{**item, "layers": tuple(item["layers"])}) for item in raw["experiments"]),
+        profiles={name: Profile(name=name, **values) for name, values in profiles.items()},
+        limits=Limits(
+            memory_mib=int(limits["memory_mib"]),
+            processes=int(limits["processes"]),
+            disk_mib=int(limits["disk_mib"]),
+            file_mib=int(limits["file_mib"]),
+            cpu_seconds=int(longest * 2),
+        ),
+        output_mib=int(limits["output_mib"]),
+        probe_seconds=float(limits["probe_seconds"]),
+        thresholds={name: float(value) for name, value in raw["thresholds"].items()},
+    )
+
+
+def _criteria(raw: list[dict[str, Any]]) -> tuple[Criterion, ...]:
+    criteria = tuple(
+        Criterion(id=str(c["id"]), part=str(c["part"]), title=str(c["title"]), points=int(c["points"])) for c in raw
+    )
+    if len({criterion.id for criterion in criteria}) != len(criteria):
+        raise ValueError("a criterion stands twice")
+    if any(criterion.points < 0 for criterion in criteria):
+        raise ValueError("points below zero")
+    return criteria

@@ -1,0 +1,86 @@
+"""The command line: parses, chooses a command, turns errors into exit codes. It decides nothing.
+
+Exit codes: 0 done · 1 `check` found a failed criterion, or --fail-under was not reached · 2 wrong use ·
+3 the harness could not grade at least one submission · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from grader import __version__, commands
+from grader.errors import GraderError
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="grader", description="Grades a deep-learning homework: notebooks and their TensorBoard logs.")
+    top.add_argument("--version", action="version", version=f"grader {__version__}")
+    verbs = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_grade(verbs.add_parser("grade", help="grade notebooks, folders and archives of submissions"))
+    _add_check(verbs.add_parser("check", help="grade one notebook and print the result"))
+    _add_reference(verbs.add_parser("reference", help="work on the reference runs"))
+    doctor = verbs.add_parser("doctor", help="say what this machine can do, and how to get what is missing")
+    doctor.set_defaults(run=commands.doctor)
+    return top
+
+
+def _add_grade(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a notebook, a submission's folder or archive, or a folder of such")
+    verb.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR", help="where the results go (default: reports/)")
+    verb.add_argument("--jobs", type=_positive, default=None, metavar="N", help="submissions at a time (default: one a core)")
+    verb.add_argument("--fail-under", type=float, default=None, metavar="POINTS", help="exit with 1 when a submission has fewer points")
+    _add_common(verb)
+    verb.set_defaults(run=commands.grade)
+
+
+def _add_check(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("notebook", type=Path, metavar="NOTEBOOK")
+    verb.add_argument("--logs", type=Path, default=None, metavar="DIR_OR_ARCHIVE", help="the logs that are handed in with it")
+    verb.add_argument("--format", choices=("text", "json", "github"), default="text", help="how the result is printed (default: text)")
+    _add_common(verb)
+    verb.set_defaults(run=commands.check)
+
+
+def _add_reference(verb: argparse.ArgumentParser) -> None:
+    verbs = verb.add_subparsers(dest="reference_command", required=True, metavar="COMMAND")
+    build = verbs.add_parser("build", help="run the reference solution and write the bands that curves are compared with")
+    build.add_argument("--seeds", type=_positive, default=8, metavar="N", help="how many seeds (default: 8)")
+    build.add_argument("--jobs", type=_positive, default=None, metavar="N", help="runs at a time (default: one a core)")
+    _add_common(build)
+    build.set_defaults(run=commands.build_reference)
+
+
+def _add_common(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--profile", default="fast", help="fast (a slice of the data, the default) or full")
+    verb.add_argument("--data", default="auto", metavar="auto|mnist|embedded|FILE.npz", help="what the notebooks are run on (default: auto)")
+    verb.add_argument("--reference", type=Path, default=None, metavar="DIR", help="the folder with assignment.toml (default: the grader's own)")
+    verb.add_argument("--without-sandbox", action="store_true", help="run notebooks unconfined where the sandbox is missing: only code that you trust")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("a number from 1 on is needed")
+    return number
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    options = parser().parse_args(argv)
+    try:
+        return int(options.run(options))
+    except GraderError as error:
+        print(f"grader: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("grader: interrupted. What was finished is kept; the same command goes on from there.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,205 @@
+"""The commands, one function each: options in, exit code out."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from grader import batch, pipeline, store
+from grader.assignment import Assignment, load_assignment, reference_folder
+from grader.data import load, mnist, save, slice_for
+from grader.errors import GraderError, UsageError
+from grader.homework import HOMEWORK
+from grader.pipeline import Setup
+from grader.progress import display
+from grader.records import Floats, Ints, Report, Status
+from grader.reporting import machine, terminal
+from grader.sandbox import bubblewrap, choose
+from grader.sandbox.plan import Plan
+from grader.stages import execution
+from grader.stages.intake import Candidate, find_submissions, read_submission
+
+_MEMORY_PER_JOB_GIB = 2
+
+
+@contextmanager
+def _setup(options: argparse.Namespace, evidence: Path | None, *, own_code: bool = False) -> Iterator[Setup]:
+    """All that a batch has in common. Data are found, or fetched, here: before anything is sandboxed."""
+    assignment = load_assignment(options.reference or reference_folder())
+    profile = assignment.profile(options.profile)
+    mechanism = choose(allow_unconfined=options.without_sandbox or own_code)
+    with tempfile.TemporaryDirectory(prefix="gr-data-") as folder:
+        data = slice_for(load(options.data), profile.train, profile.test)
+        path = Path(folder, "mnist.npz")
+        save(data, path)
+        Path(folder).chmod(0o755)
+        path.chmod(0o644)
+        plan = Plan(
+            library=assignment.library_file,
+            data=path,
+            seed=assignment.seed,
+            mechanism=mechanism,
+            seconds=profile.seconds,
+            seconds_per_cell=profile.seconds_per_cell,
+            output_mib=assignment.output_mib,
+            limits=assignment.limits,
+        )
+        yield Setup(
+            homework=HOMEWORK,
+            assignment=assignment,
+            profile=profile,
+            plan=plan,
+            data_name=data.name,
+            data_digest=data.digest,
+            reference=store.read_reference(assignment, profile.name, data.name),
+            evidence=evidence or Path(folder, "evidence"),
+        )
+
+
+def _jobs(asked: int | None, work: int) -> int:
+    """As many workers as cores, bounded by memory and by the work there is."""
+    cores = len(os.sched_getaffinity(0))
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
+    return max(1, min(asked or min(cores, max(1, memory // _MEMORY_PER_JOB_GIB)), work))
+
+
+def grade(options: argparse.Namespace) -> int:
+    """Grade a class and write its pages."""
+    with tempfile.TemporaryDirectory(prefix="gr-intake-") as workspace:
+        candidates = find_submissions(options.paths, Path(workspace))
+        options.out.mkdir(parents=True, exist_ok=True)
+        with _setup(options, options.out / ".evidence") as setup, display(len(candidates)) as watch:
+            outcome = batch.grade_all(candidates, setup, options.out, _jobs(options.jobs, len(candidates)), watch)
+    _print_class(outcome, options.out)
+    if outcome.ungraded:
+        return 3
+    under = options.fail_under is not None and any(g.score < options.fail_under for g in outcome.grades)
+    return 1 if under else 0
+
+
+def _print_class(outcome: batch.Outcome, out: Path) -> None:
+    for grade_ in outcome.grades:
+        print(terminal.one_line(grade_))
+    print(f"Pages: {out / 'index.html'}")
+
+
+def check(options: argparse.Namespace) -> int:
+    """Grade one notebook and print the result. The notebook is the caller's own: it may run unconfined."""
+    if not options.notebook.is_file():
+        raise UsageError(f"There is no notebook {options.notebook}. Name the .ipynb file that you want to check.")
+    with tempfile.TemporaryDirectory(prefix="gr-check-") as workspace, _setup(options, None, own_code=True) as setup:
+        candidate = _own(options, Path(workspace))
+        with display(1, quiet=options.format != "text") as watch:
+            report = batch.grade_candidate(candidate, setup, Path(workspace), lambda stage: watch(candidate.id, stage))
+        if setup.plan.mechanism == "none":
+            print("grader: the sandbox is missing; the notebook ran unconfined, with your own rights.", file=sys.stderr)
+        print(_FORMATS[options.format](report))
+    if report.grade.error is not None:
+        return 3
+    return 1 if any(j.status is Status.FAILED for j in report.grade.criteria) else 0
+
+
+_FORMATS: dict[str, Callable[[Report], str]] = {
+    "text": terminal.render,
+    "json": lambda report: machine.result_json(report.grade),
+    "github": machine.github_annotations,
+}
+
+
+def _own(options: argparse.Namespace, workspace: Path) -> Candidate:
+    """The one candidate of `check`: the notebook alone, or together with the logs that were named."""
+    if options.logs is None:
+        return find_submissions([options.notebook], workspace)[0]
+    if not options.logs.exists():
+        raise UsageError(f"There are no logs at {options.logs}. Name the folder logs/ or an archive of it.")
+    folder = workspace / options.notebook.stem
+    folder.mkdir()
+    shutil.copyfile(options.notebook, folder / options.notebook.name)
+    if options.logs.is_dir():
+        shutil.copytree(options.logs, folder / "logs", symlinks=True)
+    else:
+        shutil.copyfile(options.logs, folder / ("logs" + "".join(options.logs.suffixes[-2:])))
+    found = find_submissions([folder], workspace)[0]
+    return dataclasses.replace(found, source=str(options.notebook))
+
+
+# --- reference build ------------------------------------------------------------------------------------------------
+
+
+def build_reference(options: argparse.Namespace) -> int:
+    """Run the reference solution over several seeds and write the bands for one profile and data set."""
+    with tempfile.TemporaryDirectory(prefix="gr-reference-") as workspace, _setup(options, Path(workspace, "evidence")) as setup:
+        seeds = range(setup.assignment.seed, setup.assignment.seed + options.seeds)
+        solution = find_submissions([setup.assignment.folder / "solution.ipynb"], Path(workspace))[0]
+        with display(len(seeds)) as watch, ThreadPoolExecutor(_jobs(options.jobs, len(seeds))) as pool:
+            points = list(pool.map(lambda seed: _points(solution, setup, seed, Path(workspace), watch), seeds))
+        about = {"profile": setup.profile.name, "data": setup.data_name, "versions": dict(execution.versions())}
+        path = store.bands_path(setup.assignment.folder, setup.profile.name, setup.data_name)
+        store.write_text(path, store.bands_json(dict(zip(seeds, points, strict=True)), about))
+    print(f"Bands of {len(seeds)} seeds: {path}")
+    return 0
+
+
+def _points(
+    solution: Candidate, setup: Setup, seed: int, workspace: Path, watch: Callable[[str, str], None]
+) -> dict[tuple[str, str], tuple[Ints, Floats]]:
+    own = dataclasses.replace(setup, plan=dataclasses.replace(setup.plan, seed=seed))
+    folder = workspace / str(seed)
+    folder.mkdir()
+    name = f"seed {seed}"
+    submission = read_submission(solution, folder)
+    evidence = pipeline.observe(submission, own, lambda stage: watch(name, stage))
+    case = pipeline.case_of(submission, evidence, own)
+    points = dict(HOMEWORK.band_points(case, setup.assignment))
+    if not points:
+        raise GraderError("The reference solution logged nothing: grade it by itself to see why.")
+    watch(name, "done")
+    return points
+
+
+# --- doctor ---------------------------------------------------------------------------------------------------------
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Say what this machine can do, and how to get what is missing."""
+    lines = [*_programs(), _sandbox_line(), _data_line(), _reference_line(load_assignment(reference_folder()))]
+    for good, name, text in lines:
+        print(f"{'ok     ' if good else 'missing'}  {name:<12} {text}")
+    return 0 if all(good for good, name, _ in lines if name != "data") else 3
+
+
+def _programs() -> Iterator[tuple[bool, str, str]]:
+    yield True, "python", sys.version.split()[0]
+    for name in ("tensorflow", "tensorboard", "nbclient", "ipykernel"):
+        try:
+            yield True, name, version(name)
+        except PackageNotFoundError:
+            yield False, name, f"not installed in {sys.prefix}: install the grader again"
+
+
+def _sandbox_line() -> tuple[bool, str, str]:
+    reason = bubblewrap.unavailable()
+    if reason is None:
+        return True, "sandbox", "bubblewrap: no network, own processes and files, read-only interpreter"
+    return False, "sandbox", f"{reason} Without it `grade` refuses other people's notebooks."
+
+
+def _data_line() -> tuple[bool, str, str]:
+    path = mnist.cached()
+    if path is not None:
+        return True, "data", f"MNIST in {path}"
+    return False, "data", "MNIST is not in the Keras cache: it is fetched at the first use, else embedded digits are used"
+
+
+def _reference_line(assignment: Assignment) -> tuple[bool, str, str]:
+    bands = sorted(path.stem for path in (assignment.folder / "bands").glob("*.json"))
+    return bool(bands), "reference", "bands for " + ", ".join(bands) if bands else "no bands: run grader reference build"

@@ -1,0 +1,79 @@
+"""What a homework is to the engine: names to extract, questions to draw, checks to run, things to show.
+
+The engine (`pipeline`) knows this contract and no homework; `grader.homework` fills it in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from grader.assignment import Assignment
+from grader.records import (
+    Case,
+    Definition,
+    Exhibit,
+    Finding,
+    Floats,
+    Ints,
+    Question,
+    RunSummary,
+    Severity,
+    Status,
+    Verdict,
+    say,
+)
+from grader.stages.extraction import Wanted
+
+Check = Callable[[Case, Assignment], Verdict]
+RemarkCheck = Callable[[Case, Assignment], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Homework:
+    """One homework. `given` are the names of the course library; `probes` is the folder of the probe modules;
+    `checks` maps the rubric's ids to functions whose docstring is the sentence that the student reads."""
+
+    wanted: tuple[Wanted, ...]
+    given: frozenset[str]
+    probes: Path
+    draw: Callable[[Mapping[str, Definition], np.random.Generator], tuple[Question, ...]]
+    checks: Mapping[str, Check]
+    remarks: tuple[RemarkCheck, ...]
+    summarise: Callable[[Case, Assignment], Mapping[str, RunSummary]]
+    exhibit: Callable[[Case, Assignment], Exhibit]
+    band_points: Callable[[Case, Assignment], Mapping[tuple[str, str], tuple[Ints, Floats]]]
+
+
+def passed(*findings: Finding) -> Verdict:
+    return Verdict(status=Status.PASSED, share=1.0, findings=findings)
+
+
+def failed(*findings: Finding) -> Verdict:
+    return Verdict(status=Status.FAILED, findings=findings)
+
+
+def partial(share: float, *findings: Finding) -> Verdict:
+    """Something between: `share` of the points, all of them or none where the share is 1 or 0."""
+    if share >= 1.0:
+        return passed(*findings)
+    return Verdict(status=Status.PARTIAL, share=share, findings=findings) if share > 0 else failed(*findings)
+
+
+def blocked(by: str, *findings: Finding) -> Verdict:
+    return Verdict(status=Status.BLOCKED, findings=findings, blocked_by=by)
+
+
+def review(*findings: Finding) -> Verdict:
+    return Verdict(status=Status.REVIEW, findings=findings)
+
+
+def undecided(code: str, template: str, **values: str | int | float) -> Verdict:
+    """The harness could not tell: our fault, never the student's loss."""
+    finding = Finding(code=code, severity=Severity.WARNING, message=say(template, **values))
+    return Verdict(status=Status.UNDECIDED, findings=(finding,))
+
+

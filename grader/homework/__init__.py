@@ -1,0 +1,64 @@
+"""This homework, and only here: what is wanted, what is asked, what is checked. The table below is the whole of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import wraps
+from pathlib import Path
+
+from grader.assignment import Assignment
+from grader.contract import Check, Homework, failed
+from grader.homework import batch_norm, conclusions, fit_generator, notebook, raw, relu
+from grader.homework.common import is_blank
+from grader.homework.exhibit import band_points, exhibit, summarise
+from grader.homework.questions import draw
+from grader.homework.wanted import GIVEN, WANTED
+from grader.records import Case, Finding, Verdict, say
+
+_CHECKS: Mapping[str, Check] = {
+    "notebook.runs": notebook.runs,
+    "fit.patched": fit_generator.patched,
+    "fit.gradient_histograms": fit_generator.gradient_histograms,
+    "fit.validation_scalars": fit_generator.validation_scalars,
+    "fit.training_preserved": fit_generator.training_preserved,
+    "relu.runs": relu.runs,
+    "relu.conclusion": conclusions.relu,
+    "bn.flawed_run": batch_norm.flawed_run,
+    "bn.normalises": batch_norm.normalises,
+    "bn.affine": batch_norm.affine,
+    "bn.summaries": batch_norm.summaries,
+    "bn.fixed_run": batch_norm.fixed_run,
+    "bn.conclusion": conclusions.batch_norm,
+    "raw.preprocess": raw.preprocess,
+    "raw.run": raw.run,
+    "raw.conclusion": conclusions.raw,
+}
+
+
+def _unless_blank(check: Check) -> Check:
+    """An untouched template earns nothing, also not for what it was given with."""
+
+    @wraps(check)
+    def checked(case: Case, assignment: Assignment) -> Verdict:
+        return failed(_NOT_STARTED) if is_blank(case) else check(case, assignment)
+
+    return checked
+
+
+_NOT_STARTED = Finding(
+    code="notebook.not_started",
+    message=say("Not started: the notebook is still the template, and this was given with it."),
+    hint=say("Begin with part 1; everything that you write is graded part by part."),
+)
+
+HOMEWORK = Homework(
+    wanted=WANTED,
+    given=GIVEN,
+    probes=Path(__file__).parent / "probes",
+    draw=draw,
+    checks={name: _unless_blank(check) for name, check in _CHECKS.items()},
+    remarks=notebook.REMARKS,
+    summarise=summarise,
+    exhibit=exhibit,
+    band_points=band_points,
+)

@@ -1,0 +1,269 @@
+"""Part 3: the spoiled batch norm, and its repair."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grader.assignment import Assignment
+from grader.contract import blocked, failed, partial, passed, undecided
+from grader.homework.common import evidence_for, is_untouched, logged_experiments, missing, probe_fault
+from grader.homework.experiments import compare, not_better, not_finite, problems
+from grader.homework.roles import roles_of
+from grader.homework.series import close, is_histogram_of
+from grader.records import Case, Evidence, Finding, Floats, Run, Severity, Verdict, say
+
+WANTED = "BatchNormFixed"
+FLAWED, FIXED, PLAIN = "relu_bn", "relu_bn_fixed", "relu"
+_SUMMARIES = ("beta", "gamma", "normed", "out", "sigma", "mu")
+_ROUNDING = 1e-6  # of float64 results; a layer that casts to float32 on the way keeps this too for values near 1
+
+
+def flawed_run(case: Case, assignment: Assignment) -> Verdict:
+    """relu_bn was run with the untouched BatchNormFlawed, and its loss is NaN."""
+    found = problems(case, assignment, FLAWED)
+    if found:
+        return failed(*found)
+    run = logged_experiments(case, assignment)[FLAWED]
+    if _has_nan_loss(case, run):
+        return passed()
+    return failed(
+        Finding(
+            code="bn.flawed_is_finite",
+            message=say("The loss of {run} is not NaN: the layer of this run is not the flawed one.", run=FLAWED),
+            expected="NaN from the first steps",
+            actual="a finite loss, or none logged",
+            hint=say("Leave BatchNormFlawed as the course gives it; the repair belongs in BatchNormFixed."),
+            run=FLAWED,
+        )
+    )
+
+
+def _has_nan_loss(case: Case, run: Run) -> bool:
+    roles = roles_of(case, run)
+    losses = [series for series in run.scalars if roles.get(series.tag, "").endswith("loss")]
+    if losses:
+        return any(bool(np.isnan(series.values).any()) for series in losses)
+    return any(bool(np.isnan(b[:, :2]).any()) for h in run.histograms for b in h.buckets if len(b))
+
+
+# --- the layer ------------------------------------------------------------------------------------------------------
+
+
+def normalises(case: Case, assignment: Assignment) -> Verdict:
+    """BatchNormFixed gives mean 0 and standard deviation 1 per feature, and stays finite on constant features."""
+    if WANTED not in case.definitions:
+        return failed(missing(case, WANTED))
+    evidence = evidence_for(case, "batch_norm")
+    if evidence is None:
+        return undecided("bn.not_probed", "BatchNormFixed was found but could not be tried out.")
+    largest = assignment.thresholds["largest_epsilon"]
+    findings = [f for case_name in ("ordinary", "wide") if (f := _off_formula(evidence, case_name, largest, case))][:1]
+    findings += [f for case_name in ("constant", "single") if (f := _not_finite_on(evidence, case_name, case))][:1]
+    if findings and is_untouched(case, WANTED):
+        findings = [_untouched(case), *findings]
+    return failed(*findings) if findings else passed()
+
+
+def _untouched(case: Case) -> Finding:
+    return Finding(
+        code="bn.untouched",
+        message=say("BatchNormFixed still does what BatchNormFlawed does: the error is not repaired yet."),
+        hint=say("Ask what (x - mu) / sigma gives for a feature that has the same value in the whole batch."),
+        cell=case.definitions[WANTED].cell,
+        line=case.definitions[WANTED].line,
+    )
+
+
+def _off_formula(evidence: Evidence, name: str, largest: float, case: Case) -> Finding | None:
+    """The difference from (x - mean) / std that no small epsilon explains, if there is one."""
+    fault = probe_fault(evidence, name)
+    if fault is not None:
+        return fault
+    x = evidence.question.arrays[f"{name}_x"].astype(np.float64)
+    out = _answer(evidence, f"{name}_plain")
+    if out is None or out.shape != x.shape:
+        shape = "nothing" if out is None else f"shape {out.shape}"
+        return _wrong(case, say("The output of BatchNormFixed has another shape than its input."), f"{x.shape}", shape)
+    sigma = x.std(axis=0)
+    exact = (x - x.mean(axis=0)) / sigma
+    ratio = np.sqrt((out**2).mean(axis=0))
+    smallest = np.minimum(sigma / (sigma + largest), sigma / np.sqrt(sigma**2 + largest)) - _ROUNDING
+    shaped = np.abs(out - exact * ratio).max(initial=0.0) <= 1e-5
+    if shaped and np.all(ratio >= smallest) and np.all(ratio <= 1 + 1e-5):
+        return None
+    means = f"means up to {np.abs(out.mean(axis=0)).max():.3g}, deviations {out.std(axis=0).min():.3g} to {out.std(axis=0).max():.3g}"
+    message = say("On an ordinary batch the output of BatchNormFixed is not normalised feature by feature.")
+    return _wrong(case, message, "mean 0 and standard deviation 1 in each column", means)
+
+
+def _wrong(case: Case, message: object, expected: str, actual: str) -> Finding:
+    definition = case.definitions[WANTED]
+    from grader.records import Message
+
+    assert isinstance(message, Message)
+    return Finding(
+        code="bn.wrong_formula",
+        message=message,
+        expected=expected,
+        actual=actual,
+        hint=say("Mean and deviation are taken over the batch (axis 0); a small epsilon in the denominator is all that is missing."),
+        cell=definition.cell,
+        line=definition.line,
+    )
+
+
+def _not_finite_on(evidence: Evidence, name: str, case: Case) -> Finding | None:
+    fault = probe_fault(evidence, name)
+    if fault is not None:
+        return fault
+    what = {"plain": "the output", "dgamma": "the gradient for gamma", "dbeta": "the gradient for beta"}
+    answers = {key: _answer(evidence, f"{name}_{key}") for key in what}
+    broken = [what[key] for key, value in answers.items() if value is not None and not np.isfinite(value).all()]
+    if not broken:
+        return None
+    kind = "features that are constant in the batch" if name == "constant" else "a batch of a single row"
+    definition = case.definitions[WANTED]
+    return Finding(
+        code="bn.not_finite",
+        message=say("With {kind}, {what} of BatchNormFixed is NaN or infinite.", kind=kind, what=broken[0]),
+        expected="finite values",
+        actual="NaN or infinity",
+        hint=say("A constant feature has the standard deviation 0. Keep the denominator away from 0 with a small epsilon."),
+        cell=definition.cell,
+        line=definition.line,
+    )
+
+
+def _answer(evidence: Evidence, name: str) -> Floats | None:
+    value = evidence.arrays.get(name)
+    return None if value is None else value.astype(np.float64)
+
+
+def affine(case: Case, assignment: Assignment) -> Verdict:
+    """Gamma still scales and beta still shifts the normalised values, and both still get gradients."""
+    evidence, verdict = _ready(case)
+    if evidence is None:
+        return verdict
+    fault = probe_fault(evidence, "ordinary")
+    if fault is not None:
+        return failed(fault)
+    plain, out = _answer(evidence, "ordinary_plain"), _answer(evidence, "ordinary_affine")
+    if plain is None or out is None:
+        return undecided("bn.no_answer", "The probe of BatchNormFixed gave no output.")
+    gamma, beta = (float(evidence.question.arrays[name]) for name in ("gamma", "beta"))
+    weights = evidence.question.arrays["ordinary_weights"].astype(np.float64)
+    expected_gradients = {"dgamma": (weights * plain).sum() if plain.shape == weights.shape else np.nan, "dbeta": weights.sum()}
+    broken = [] if close(out, plain * gamma + beta, 1e-4, 1.0) else ["the output does not follow gamma and beta"]
+    for name, value in expected_gradients.items():
+        answer = _answer(evidence, f"ordinary_{name}")
+        if answer is None:
+            broken.append(f"no gradient for {name[1:]}")
+        elif not close(np.asarray(answer.sum()), np.asarray(value), 1e-3, float(np.abs(weights).sum()) * 0.01):
+            broken.append(f"another gradient for {name[1:]}")
+    return partial(1.0) if not broken else failed(_affine_finding(broken, case))
+
+
+def _affine_finding(broken: list[str], case: Case) -> Finding:
+    definition = case.definitions[WANTED]
+    return Finding(
+        code="bn.affine_lost",
+        message=say("Gamma and beta no longer act on the normalised values as they should."),
+        expected="output = normalised * gamma + beta, with gradients for both",
+        actual="; ".join(broken),
+        hint=say("Keep the line that multiplies by self._gamma and adds self._beta, and let the tape see both variables."),
+        cell=definition.cell,
+        line=definition.line,
+    )
+
+
+def _ready(case: Case) -> tuple[Evidence | None, Verdict]:
+    if WANTED not in case.definitions:
+        return None, blocked("bn.normalises", missing(case, WANTED))
+    evidence = evidence_for(case, "batch_norm")
+    if evidence is None:
+        return None, undecided("bn.not_probed", "BatchNormFixed was found but could not be tried out.")
+    return evidence, passed()
+
+
+def summaries(case: Case, assignment: Assignment) -> Verdict:
+    """The six histograms of the layer are still written."""
+    evidence, verdict = _ready(case)
+    if evidence is None:
+        return verdict
+    fault = probe_fault(evidence, "summaries")
+    if fault is not None:
+        return failed(fault)
+    run = next((run for run in evidence.runs if run.name == "summaries"), None)
+    layer = str(evidence.question.settings["layer"])
+    lacking = [name for name in _SUMMARIES if run is None or run.histogram(f"{layer}_{name}") is None]
+    wrong = [] if run is None else _wrong_summaries(run, layer, evidence)
+    if not lacking and not wrong:
+        return passed()
+    return partial(1.0 - (len(lacking) + len(wrong)) / len(_SUMMARIES), _summaries_finding(lacking, wrong, case))
+
+
+def _wrong_summaries(run: Run, layer: str, evidence: Evidence) -> list[str]:
+    """Histograms that are there but hold something else than the layer's own output, gamma or beta."""
+    values = {
+        "beta": evidence.question.arrays["beta"],
+        "gamma": evidence.question.arrays["gamma"],
+        "out": evidence.arrays.get("log_out"),
+    }
+    found = []
+    for name, value in values.items():
+        series = run.histogram(f"{layer}_{name}")
+        if series is not None and value is not None and np.isfinite(value).all():
+            if not any(is_histogram_of(b, value.astype(np.float64), 1e-4) for b in series.buckets):
+                found.append(name)
+    return found
+
+
+def _summaries_finding(lacking: list[str], wrong: list[str], case: Case) -> Finding:
+    definition = case.definitions[WANTED]
+    parts = [f"missing: {', '.join(lacking)}" if lacking else "", f"other values: {', '.join(wrong)}" if wrong else ""]
+    return Finding(
+        code="bn.summaries_lost",
+        message=say("BatchNormFixed does not write all of the histograms that the given layer writes."),
+        expected=", ".join(_SUMMARIES),
+        actual="; ".join(part for part in parts if part),
+        hint=say("Keep the block `if writer is not None:` of the given __call__ as it is."),
+        cell=definition.cell,
+        line=definition.line,
+    )
+
+
+# --- the run --------------------------------------------------------------------------------------------------------
+
+
+def fixed_run(case: Case, assignment: Assignment) -> Verdict:
+    """relu_bn_fixed was run with BatchNormFixed and Dense, stays finite, and learns better than relu."""
+    found = problems(case, assignment, FIXED)
+    if found:
+        return failed(*found)
+    bad = not_finite(FIXED, logged_experiments(case, assignment)[FIXED])
+    if bad:
+        return failed(bad)
+    if PLAIN not in case.runs:
+        return blocked("relu.runs")
+    comparison = compare(case, FIXED, PLAIN)
+    if comparison is not None and comparison.better:
+        return passed()
+    if comparison is not None and comparison.within_spread and not _layer_is_wrong(case, assignment):
+        return passed(_overlap(comparison.gain))
+    return failed(not_better(case, FIXED, PLAIN, comparison))
+
+
+def _layer_is_wrong(case: Case, assignment: Assignment) -> bool:
+    return normalises(case, assignment).share < 1.0
+
+
+def _overlap(gain: float) -> Finding:
+    return Finding(
+        code="bn.curves_overlap",
+        severity=Severity.INFO,
+        message=say(
+            "On so few steps the curves of relu and relu_bn_fixed overlap between seeds; the layer itself was found to be right."
+        ),
+        actual=f"the loss ends {gain:+.3g} lower",
+        run=FIXED,
+    )

@@ -1,0 +1,77 @@
+"""What the checks of several parts ask of a case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from grader.assignment import Assignment, reference_folder
+from grader.formats.notebooks import read_notebook
+from grader.homework.wanted import GIVEN, WANTED
+from grader.records import Case, Definition, Evidence, Fault, FaultKind, Finding, Run, say
+from grader.stages.extraction import extract
+
+
+def evidence_for(case: Case, probe: str) -> Evidence | None:
+    return case.evidence.get(probe)
+
+
+def probe_fault(evidence: Evidence, step: str) -> Finding | None:
+    """What went wrong in a step of a probe, as a finding; the fault of the whole probe counts for every step."""
+    fault = evidence.faults.get("") or evidence.faults.get(step)
+    return fault_finding(fault, evidence.question.definition) if fault else None
+
+
+def fault_finding(fault: Fault, definition: Definition) -> Finding:
+    if fault.kind is FaultKind.RAISED:
+        message = say("{name} raised an error when it was tried out on a small input.", name=definition.wanted)
+        advice = say("Read the error, and check that the function uses only its arguments and what the notebook defines.")
+    else:
+        message = say("{name} did not come to an end when it was tried out on a small input.", name=definition.wanted)
+        advice = say("Look for a loop that never ends, or for something that grows without bounds.")
+    return Finding(
+        code=f"probe.{fault.kind}",
+        message=message,
+        actual=fault.message,
+        hint=advice,
+        cell=definition.cell,
+        line=definition.line,
+    )
+
+
+def missing(case: Case, wanted: str) -> Finding:
+    """The finding for a definition that is not there, or cannot be found."""
+    fault = case.extraction_faults.get(wanted)
+    return Finding(
+        code="definition.missing",
+        message=say("The notebook has no definition of {name} that could be found.", name=wanted),
+        actual=fault.message if fault else None,
+        hint=say("Keep the name that the task gives, and define it in a code cell."),
+    )
+
+
+def logged_experiments(case: Case, assignment: Assignment) -> Mapping[str, Run]:
+    """The runs of the brief that wrote at least one value."""
+    names = [experiment.run for experiment in assignment.experiments]
+    found = {name: case.runs[name] for name in names if name in case.runs}
+    return {name: run for name, run in found.items() if run.scalars or run.histograms}
+
+
+@cache
+def template_definitions(folder: Path) -> Mapping[str, Definition]:
+    """What the template already defines, to tell given code from the student's."""
+    path = folder / "template.ipynb"
+    return extract(read_notebook(path).cells, WANTED, GIVEN).definitions if path.is_file() else {}
+
+
+def is_untouched(case: Case, wanted: str) -> bool:
+    """Whether a definition is the template's, letter for letter apart from comments."""
+    given = template_definitions(reference_folder()).get(wanted)
+    own = case.definitions.get(wanted)
+    return given is not None and own is not None and own.normal == given.normal
+
+
+def is_blank(case: Case) -> bool:
+    """Whether nothing that the student had to write is there: every definition is missing or still the template's."""
+    return all(w.name not in case.definitions or is_untouched(case, w.name) for w in WANTED)

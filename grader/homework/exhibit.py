@@ -1,0 +1,96 @@
+"""What the page shows beside the verdict: curves over their bands, gradients over time, conclusions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from grader.assignment import Assignment
+from grader.homework.common import is_blank, logged_experiments
+from grader.homework.conclusions import find
+from grader.homework.experiments import first_bad_value, model_of
+from grader.homework.fit_analysis import LIBRARY_SUFFIXES
+from grader.homework.roles import ROLES, roles_of, series_of
+from grader.records import Band, Case, Curve, Exhibit, Floats, Ints, Message, Ridge, Run, RunSummary, say
+
+
+def exhibit(case: Case, assignment: Assignment) -> Exhibit:
+    runs = logged_experiments(case, assignment)
+    return Exhibit(
+        curves=tuple(curve for run in runs.values() for curve in _curves(case, run)),
+        ridges=tuple(ridge for run in runs.values() for ridge in _ridges(case, run)),
+        conclusions=tuple(find(case, assignment).values()),
+        notice=_notice(case),
+    )
+
+
+def _notice(case: Case) -> Message | None:
+    if not is_blank(case):
+        return None
+    return say(
+        "This is still the template: nothing in it has been worked on yet, so there is nothing to grade. "
+        "Start with part 1, the function fit_generator: its comments say where to write."
+    )
+
+
+def _curves(case: Case, run: Run) -> Iterator[Curve]:
+    roles = roles_of(case, run)
+    order = {role: i for i, role in enumerate(ROLES)}
+    for series in sorted(run.scalars, key=lambda s: order.get(roles.get(s.tag, ""), len(order))):
+        role = roles.get(series.tag)
+        band = case.reference.bands.get((run.name, role)) if role else None
+        yield Curve(
+            run=run.name,
+            tag=series.tag,
+            role=role,
+            steps=series.steps,
+            values=series.values,
+            band=_on_steps_of(band, series.steps, role) if band is not None else None,
+        )
+
+
+def _on_steps_of(band: Band, steps: Ints, role: str | None) -> Band:
+    """Validation points are matched epoch by epoch, wherever the student's labels put them."""
+    if role is None or not role.startswith("validation") or len(steps) != len(band.steps):
+        return band
+    return Band(steps=steps, values=band.values)
+
+
+def _ridges(case: Case, run: Run) -> Iterator[Ridge]:
+    """The gradients' histograms: those that are not the library's own."""
+    model = model_of(case, run.name)
+    suffixes = tuple("_" + suffix for group in LIBRARY_SUFFIXES.values() for suffix in group)
+    names = tuple(layer.name for layer in model.layers) if model else ()
+    library = {name + suffix for name in names for suffix in suffixes}
+    for series in run.histograms:
+        if series.tag not in library and len(series.buckets):
+            yield Ridge(run=run.name, tag=series.tag, variable=None, steps=series.steps, buckets=series.buckets)
+
+
+def summarise(case: Case, assignment: Assignment) -> Mapping[str, RunSummary]:
+    """Of each logged run: is it finite, and where did it end."""
+    return {name: _summary(case, run) for name, run in logged_experiments(case, assignment).items()}
+
+
+def _summary(case: Case, run: Run) -> RunSummary:
+    final: dict[str, float | None] = {}
+    for role in ROLES:
+        series = series_of(case, run, role)
+        if series is not None and len(series.values):
+            last = float(series.values[-1])
+            final[role] = last if np.isfinite(last) else None
+    return RunSummary(finite=first_bad_value(run) is None, final=final)
+
+
+def band_points(case: Case, assignment: Assignment) -> Mapping[tuple[str, str], tuple[Ints, Floats]]:
+    """(steps, values) by (run, role): what a run of the reference solution adds to the bands."""
+    found = {}
+    for name, run in logged_experiments(case, assignment).items():
+        for role in ROLES:
+            series = series_of(case, run, role)
+            if series is not None and len(series.values):
+                found[name, role] = (series.steps, series.values)
+    return found
+
+

@@ -1,0 +1,223 @@
+"""What correct training does, computed in NumPy outside the sandbox: the other side of every probe.
+
+A second implementation of the course's layers, loss and optimizers, in float64, sharing nothing with TensorFlow. The
+formulas are those of Keras 3 (`keras.losses.sparse_categorical_crossentropy` on probabilities, `keras.optimizers.Adam`
+and `SGD`); a test trains both sides and compares weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from grader.records import Floats, Ints
+
+_CLIP = 1e-7  # keras.backend.epsilon(): probabilities are clipped to [_CLIP, 1 - _CLIP] before the logarithm
+
+Parameters = tuple[Floats, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerPlan:
+    """A layer of a small model. `kind` is "dense" (parameters w [in, out], b [1, out]) or "batch_norm" (parameters
+    beta and gamma, both scalars, in the order of `get_trainable`)."""
+
+    kind: str
+    name: str
+    activation: str = "linear"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Step:
+    """One training step: the parameters before it, the gradients and the per-sample losses found with them."""
+
+    parameters: tuple[Floats, ...]
+    gradients: tuple[Floats, ...]
+    losses: Floats
+    correct: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Training:
+    """A whole training: its steps in order; after each epoch the loss and accuracy on the whole validation set, both
+    [epochs]; the final parameters."""
+
+    steps: tuple[Step, ...]
+    validation_loss: Floats
+    validation_accuracy: Floats
+    train_loss: Floats
+    train_accuracy: Floats
+    final: tuple[Floats, ...]
+
+
+def _softmax(z: Floats) -> Floats:
+    shifted = np.exp(z - z.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+_FORWARD: dict[str, Callable[[Floats], Floats]] = {
+    "linear": lambda z: z,
+    "relu": lambda z: np.maximum(z, 0.0),
+    "tanh": np.tanh,
+    "sigmoid": lambda z: 1.0 / (1.0 + np.exp(-z)),
+    "softmax": _softmax,
+}
+_BACKWARD: dict[str, Callable[[Floats, Floats], Floats]] = {  # (output, gradient of the output) -> gradient of z
+    "linear": lambda a, g: g,
+    "relu": lambda a, g: g * (a > 0),
+    "tanh": lambda a, g: g * (1.0 - a * a),
+    "sigmoid": lambda a, g: g * a * (1.0 - a),
+    "softmax": lambda a, g: a * (g - (g * a).sum(axis=1, keepdims=True)),
+}
+
+
+def forward(layers: Sequence[LayerPlan], parameters: Sequence[Floats], x: Floats) -> list[Floats]:
+    """Inputs of all layers and the output of the last one: `len(layers) + 1` arrays [batch, width]."""
+    values = [x]
+    for index, layer in enumerate(layers):
+        first, second = parameters[2 * index], parameters[2 * index + 1]
+        if layer.kind == "dense":
+            values.append(_FORWARD[layer.activation](values[-1] @ first + second))
+        else:
+            values.append(_normalise(values[-1]) * second + first)
+    return values
+
+
+def _normalise(x: Floats) -> Floats:
+    """(x - mean) / standard deviation over the batch, as the course's layer does, with no epsilon."""
+    return np.asarray((x - x.mean(axis=0)) / x.std(axis=0))
+
+
+def losses(probabilities: Floats, labels: Ints) -> Floats:
+    """Per-sample cross entropy [batch], as Keras computes it from probabilities: clipped and normalised anew."""
+    clipped = np.clip(probabilities, _CLIP, 1.0 - _CLIP)
+    return np.asarray(np.log(clipped.sum(axis=1)) - np.log(clipped[np.arange(len(labels)), labels]))
+
+
+def correct(probabilities: Floats, labels: Ints) -> Floats:
+    """1.0 where the most probable class is the label, else 0.0 [batch]."""
+    return (probabilities.argmax(axis=1) == labels).astype(np.float64)
+
+
+def gradients(layers: Sequence[LayerPlan], parameters: Sequence[Floats], x: Floats, labels: Ints) -> Step:
+    """Gradients of the *sum* of the per-sample losses: what a tape gives for the vector that Keras's loss returns."""
+    values = forward(layers, parameters, x)
+    flow = _loss_gradient(values[-1], labels)
+    found: list[Floats] = [np.zeros(0)] * len(parameters)
+    for index in reversed(range(len(layers))):
+        pair = 2 * index
+        flow, found[pair], found[pair + 1] = _layer_gradients(
+            layers[index], (parameters[pair], parameters[pair + 1]), values[index : index + 2], flow
+        )
+    return Step(
+        parameters=tuple(parameters),
+        gradients=tuple(found),
+        losses=losses(values[-1], labels),
+        correct=correct(values[-1], labels),
+    )
+
+
+def _loss_gradient(probabilities: Floats, labels: Ints) -> Floats:
+    clipped = np.clip(probabilities, _CLIP, 1.0 - _CLIP)
+    result = 1.0 / clipped.sum(axis=1, keepdims=True) * np.ones_like(clipped)
+    rows = np.arange(len(labels))
+    result[rows, labels] -= 1.0 / clipped[rows, labels]
+    return np.where((probabilities < _CLIP) | (probabilities > 1.0 - _CLIP), 0.0, result)
+
+
+def _layer_gradients(
+    layer: LayerPlan, parameters: tuple[Floats, Floats], values: Sequence[Floats], flow: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """(gradient of the input, of the first parameter, of the second)."""
+    x, out = values
+    if layer.kind == "dense":
+        dz = _BACKWARD[layer.activation](out, flow)
+        return dz @ parameters[0].T, x.T @ dz, dz.sum(axis=0, keepdims=True)
+    normed, dn = _normalise(x), flow * parameters[1]
+    dx = (dn - dn.mean(axis=0) - normed * (dn * normed).mean(axis=0)) / x.std(axis=0)
+    return dx, np.asarray(flow.sum()), np.asarray((flow * normed).sum())
+
+
+class Sgd:
+    """Plain gradient descent: w - rate * g. The rate is a float32 variable in Keras."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = float(np.float32(rate))
+
+    def update(self, parameters: Parameters, found: Parameters) -> Parameters:
+        return tuple(np.asarray(p - self.rate * g) for p, g in zip(parameters, found, strict=True))
+
+
+class Adam:
+    """Adam as in Keras 3 (Kingma and Ba 2015, with the bias correction folded into the rate)."""
+
+    def __init__(self, rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-7) -> None:
+        self.rate, self.beta1, self.beta2, self.epsilon = float(np.float32(rate)), beta1, beta2, epsilon
+        self.count = 0
+        self.moments: dict[int, tuple[Floats, Floats]] = {}
+
+    def update(self, parameters: Parameters, found: Parameters) -> Parameters:
+        self.count += 1
+        alpha = self.rate * np.sqrt(1 - self.beta2**self.count) / (1 - self.beta1**self.count)
+        return tuple(self._one(i, p, g, alpha) for i, (p, g) in enumerate(zip(parameters, found, strict=True)))
+
+    def _one(self, index: int, parameter: Floats, gradient: Floats, alpha: float) -> Floats:
+        m, v = self.moments.get(index, (np.zeros_like(parameter), np.zeros_like(parameter)))
+        m = m + (gradient - m) * (1 - self.beta1)
+        v = v + (gradient * gradient - v) * (1 - self.beta2)
+        self.moments[index] = m, v
+        return np.asarray(parameter - alpha * m / (np.sqrt(v) + self.epsilon))
+
+
+OPTIMIZERS: dict[str, Callable[[float], Sgd | Adam]] = {"sgd": Sgd, "adam": Adam}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Task:
+    """What to train: layers and their first parameters, data already preprocessed, and how."""
+
+    layers: tuple[LayerPlan, ...]
+    parameters: tuple[Floats, ...]
+    train: tuple[Floats, Ints]
+    validation: tuple[Floats, Ints]
+    batch_size: int
+    epochs: int
+    optimizer: str
+    rate: float
+
+
+def train(task: Task) -> Training:
+    """The course's own method: `epochs` passes over the batches in order, one update a batch, nothing else."""
+    optimizer = OPTIMIZERS[task.optimizer](task.rate)
+    parameters, steps = task.parameters, []
+    at_end: list[tuple[Floats, ...]] = []
+    for _ in range(task.epochs):
+        for x, labels in _batches(*task.train, task.batch_size):
+            steps.append(gradients(task.layers, parameters, x, labels))
+            parameters = optimizer.update(parameters, steps[-1].gradients)
+        at_end.append(parameters)
+    validation = [_evaluate(task, p) for p in at_end]
+    per_epoch = np.array_split(np.arange(len(steps)), task.epochs)
+    return Training(
+        steps=tuple(steps),
+        validation_loss=np.array([v[0] for v in validation]),
+        validation_accuracy=np.array([v[1] for v in validation]),
+        train_loss=np.array([np.concatenate([steps[i].losses for i in part]).mean() for part in per_epoch]),
+        train_accuracy=np.array([np.concatenate([steps[i].correct for i in part]).mean() for part in per_epoch]),
+        final=parameters,
+    )
+
+
+def _batches(x: Floats, labels: Ints, size: int) -> list[tuple[Floats, Ints]]:
+    return [(x[i : i + size], labels[i : i + size]) for i in range(0, len(x), size)]
+
+
+def _evaluate(task: Task, parameters: Parameters) -> tuple[float, float]:
+    """Loss and accuracy on the validation set. Batch norm works batch by batch, so the set is fed in batches."""
+    found = []
+    for x, labels in _batches(*task.validation, task.batch_size):
+        out = forward(task.layers, parameters, x)[-1]
+        found.append((losses(out, labels), correct(out, labels)))
+    return float(np.concatenate([f[0] for f in found]).mean()), float(np.concatenate([f[1] for f in found]).mean())

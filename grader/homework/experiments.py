@@ -1,0 +1,136 @@
+"""What the checks of runs share: was an experiment run as asked, is it finite, does one learn better than another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from grader.assignment import Assignment, Experiment
+from grader.homework.common import logged_experiments
+from grader.homework.roles import series_of, tail_mean
+from grader.homework.series import is_nan
+from grader.records import Case, Finding, ModelUse, Reference, Run, say
+
+_FAR = 4.0  # standard deviations: a correct notebook is further off once in 30,000 (one-sided normal)
+_WITNESSES = ("validation_loss", "train_loss")
+
+
+def problems(case: Case, assignment: Assignment, name: str) -> list[Finding]:
+    """What keeps an experiment from counting as run the way that the brief asks, apart from its results."""
+    run = logged_experiments(case, assignment).get(name)
+    if run is None:
+        return [_not_logged(case, name)]
+    experiment, model = assignment.experiment(name), model_of(case, name)
+    kinds = tuple(layer.kind for layer in model.layers) if model else experiment.layers
+    return [] if kinds == experiment.layers else [_other_layers(name, experiment, kinds)]
+
+
+def model_of(case: Case, name: str) -> ModelUse | None:
+    """The last model that logged to a run."""
+    return next((model for model in reversed(case.execution.models) if model.run == name), None)
+
+
+def _not_logged(case: Case, name: str) -> Finding:
+    died = case.execution.fault
+    others = ", ".join(sorted(case.runs)) or "nothing"
+    return Finding(
+        code="run.missing",
+        message=say("The run logs/{run} was not written when the notebook was run.", run=name),
+        expected=f"event files in logs/{name}",
+        actual=f"logs/ holds {others}" + (f"; the notebook ended early: {died.message}" if died else ""),
+        hint=say("Make a writer for exactly this folder, train with it, and check that the cell comes to its end."),
+        cell=died.cell if died else None,
+        run=name,
+    )
+
+
+def _other_layers(name: str, experiment: Experiment, kinds: tuple[str, ...]) -> Finding:
+    return Finding(
+        code="run.other_layers",
+        message=say("The run {run} was trained with other layers than the task asks for.", run=name),
+        expected=", ".join(experiment.layers),
+        actual=", ".join(kinds),
+        hint=say("Take the layers from the task, in the same order, and run the cell again."),
+        run=name,
+    )
+
+
+def first_bad_value(run: Run) -> tuple[str, int] | None:
+    """(tag, step) of the first value that is NaN or infinite, scalars and histograms alike."""
+    found = [(int(s.steps[i]), s.tag) for s in run.scalars for i in np.flatnonzero(~np.isfinite(s.values))[:1]]
+    for series in run.histograms:
+        found += [(int(step), series.tag) for step, b in zip(series.steps, series.buckets, strict=True) if is_nan(b)][:1]
+    return (min(found)[1], min(found)[0]) if found else None
+
+
+def not_finite(name: str, run: Run) -> Finding | None:
+    bad = first_bad_value(run)
+    if bad is None:
+        return None
+    return Finding(
+        code="run.not_finite",
+        message=say("The run {run} has values that are NaN or infinite.", run=name),
+        expected="finite values throughout",
+        actual=f"first seen in {bad[0]} at step {bad[1]}",
+        hint=say("Find the first layer whose output is not finite: the histograms of its inputs show why."),
+        run=name,
+        tag=bad[0],
+        step=bad[1],
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """How much lower the loss of one run ends than that of another, and what reference seeds say of that difference
+    (mean and standard deviation; None where there is no reference for these data)."""
+
+    witness: str
+    gain: float
+    usual: float | None
+    spread: float | None
+
+    @property
+    def better(self) -> bool:
+        return self.gain > 0
+
+    @property
+    def within_spread(self) -> bool:
+        """Whether the reference's own seeds explain so small a gain."""
+        return self.usual is not None and self.spread is not None and self.gain > self.usual - _FAR * self.spread
+
+
+def compare(case: Case, better: str, worse: str) -> Comparison | None:
+    """Compare the ends of two runs by the first witness that both have. None when there is none."""
+    runs = case.runs.get(better), case.runs.get(worse)
+    if runs[0] is None or runs[1] is None:
+        return None
+    for witness in _WITNESSES:
+        pair = [series_of(case, run, witness) for run in runs if run is not None]
+        if all(series is not None and len(series.values) and np.isfinite(series.values).all() for series in pair):
+            ends = [tail_mean(series.values) for series in pair if series is not None]
+            usual, spread = _usual(case.reference, better, worse, witness)
+            return Comparison(witness=witness, gain=ends[1] - ends[0], usual=usual, spread=spread)
+    return None
+
+
+def _usual(reference: Reference, better: str, worse: str, witness: str) -> tuple[float | None, float | None]:
+    bands = [reference.bands.get((run, witness)) for run in (better, worse)]
+    if bands[0] is None or bands[1] is None or len(bands[0].values) < 3:
+        return None, None
+    ends = [np.array([tail_mean(row) for row in band.values]) for band in bands if band is not None]
+    gains = ends[1] - ends[0]
+    return float(gains.mean()), float(gains.std(ddof=1))
+
+
+def not_better(case: Case, better: str, worse: str, comparison: Comparison | None) -> Finding:
+    actual = "no loss was logged in both" if comparison is None else f"{comparison.witness} ends {comparison.gain:+.3g} lower"
+    usual = "" if comparison is None or comparison.usual is None else f"; usually {comparison.usual:.3g} lower"
+    return Finding(
+        code="run.not_better",
+        message=say("The run {better} does not learn better than {worse}.", better=better, worse=worse),
+        expected=f"{better} ends with the lower loss{usual}",
+        actual=actual,
+        hint=say("Look at both curves below, and compare the layers and the data of the two experiments."),
+        run=better,
+    )

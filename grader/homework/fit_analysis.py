@@ -1,0 +1,248 @@
+"""What a probe of fit_generator showed: whose gradient each tag holds, and what each scalar is. By value, not by name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from grader.homework.expected import Task, Training, correct, forward, losses, train
+from grader.homework.questions import task_of
+from grader.homework.series import is_histogram_of, is_nan
+from grader.records import Evidence, Floats, Histograms, Run, Scalars
+
+TOLERANCE = 1e-4  # float32 metrics and summaries keep 7 digits; three of them are left for sums in another order
+LIBRARY_SUFFIXES = {
+    "dense": ("kernel", "bias", "activation", "z"),
+    "batch_norm": ("beta", "gamma", "normed", "out", "sigma", "mu"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """A trainable variable of the probe's model: its place in `trainable_variables`, its layer, its own name."""
+
+    index: int
+    layer: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.layer}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagReading:
+    """What the points of a histogram tag were found to be: for each point (label, variable index or None, iteration)."""
+
+    tag: str
+    points: tuple[tuple[int, int | None, int], ...]
+    kind: str  # "gradient", "weights", "mean_gradient", "stale", "mixed", "unknown"
+    variable: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalarReading:
+    """What a scalar tag was found to be. `role` is e.g. "validation_loss"; `quality` is "exact", "mixed" (the values
+    of the whole set are among others, or steps do not grow), "batch_means" (every batch weighs the same), or "labels"
+    (right values, but all under labels that do not grow)."""
+
+    tag: str
+    role: str
+    quality: str
+    began: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Analysis:
+    """The main scenario, computed and compared."""
+
+    task: Task
+    training: Training
+    run: Run | None
+    variables: tuple[Variable, ...]
+    offset: int
+    tags: tuple[TagReading, ...]
+    scalars: tuple[ScalarReading, ...]
+
+    def gradient_tag(self, variable: Variable) -> TagReading | None:
+        return next((t for t in self.tags if t.kind == "gradient" and t.variable == variable.index), None)
+
+    def scalar(self, role: str) -> ScalarReading | None:
+        """The best reading of a role."""
+        order = ("exact", "batch_means", "mixed")
+        found = [reading for reading in self.scalars if reading.role == role]
+        return min(found, key=lambda reading: order.index(reading.quality), default=None)
+
+
+@lru_cache(maxsize=8)
+def analyse(evidence: Evidence) -> Analysis:
+    """Compare what the main scenario logged with what it must have been."""
+    task = task_of(evidence, "main")
+    training = train(task)
+    run = next((run for run in evidence.runs if run.name == "main"), None)
+    variables = _variables(task)
+    offset = _label_offset(task, training, run)
+    return Analysis(
+        task=task,
+        training=training,
+        run=run,
+        variables=variables,
+        offset=offset,
+        tags=tuple(_read_tag(h, training, offset, task) for h in run.histograms) if run else (),
+        scalars=tuple(_read_scalars(run.scalars, task, training)) if run else (),
+    )
+
+
+def _variables(task: Task) -> tuple[Variable, ...]:
+    names = {"dense": ("w", "b"), "batch_norm": ("beta", "gamma")}
+    pairs = [(layer, name) for layer in task.layers for name in names[layer.kind]]
+    return tuple(Variable(index=i, layer=layer.name, name=name) for i, (layer, name) in enumerate(pairs))
+
+
+# --- histograms -----------------------------------------------------------------------------------------------------
+
+
+def _label_offset(task: Task, training: Training, run: Run | None) -> int:
+    """Label minus iteration, read off the library's own kernel histograms: 0, or 1 where counting starts at one.
+    A gradient that stands one label apart from the weights it belongs to is that of another step."""
+    found: Counter[int] = Counter()
+    for index, layer in enumerate(task.layers):
+        series = run.histogram(f"{layer.name}_kernel") if run and layer.kind == "dense" else None
+        for label, buckets in zip(series.steps, series.buckets, strict=True) if series else ():
+            for shift in (0, 1):
+                at = int(label) - shift
+                if 0 <= at < len(training.steps):
+                    weights = training.steps[at].parameters[2 * index]
+                    found[shift] += is_histogram_of(buckets, weights, TOLERANCE)
+    return found.most_common(1)[0][0] if found and found.most_common(1)[0][1] else 0
+
+
+def _read_tag(series: Histograms, training: Training, offset: int, task: Task) -> TagReading:
+    gradients = [step.gradients for step in training.steps]
+    points = tuple(
+        (int(label), *_locate(buckets, gradients, int(label) - offset))
+        for label, buckets in zip(series.steps, series.buckets, strict=True)
+    )
+    owners = {variable for _, variable, _ in points}
+    if None in owners or not points:
+        return TagReading(tag=series.tag, points=points, kind=_other_kind(series, training, offset, task))
+    if len(owners) > 1:
+        return TagReading(tag=series.tag, points=points, kind="mixed")
+    aligned = all(label - offset == iteration for label, _, iteration in points)
+    grows = all(a < b for a, b in zip([p[2] for p in points], [p[2] for p in points][1:], strict=False))
+    kind = "gradient" if grows and aligned else "stale"
+    return TagReading(tag=series.tag, points=points, kind=kind, variable=points[0][1])
+
+
+def _locate(buckets: Floats, values: Sequence[Sequence[Floats]], guess: int) -> tuple[int | None, int]:
+    """(variable, iteration) whose values a histogram was made of, the guessed iteration first."""
+    order = [guess] if 0 <= guess < len(values) else []
+    order += [i for i in range(len(values)) if i != guess]
+    for iteration in order:
+        for variable, value in enumerate(values[iteration]):
+            if is_histogram_of(buckets, value, TOLERANCE):
+                return variable, iteration
+    return None, -1
+
+
+def _other_kind(series: Histograms, training: Training, offset: int, task: Task) -> str:
+    """Names for what a tag holds when it is no gradient, to say something helpful."""
+    if any(is_nan(buckets) for buckets in series.buckets) or not len(series.buckets):
+        return "unknown"
+    at = int(series.steps[-1]) - offset
+    if not 0 <= at < len(training.steps):
+        return "unknown"
+    step = training.steps[at]
+    if any(is_histogram_of(series.buckets[-1], value, TOLERANCE) for value in step.parameters):
+        return "weights"
+    count = len(step.losses)
+    if any(is_histogram_of(series.buckets[-1], g / count, TOLERANCE) for g in step.gradients):
+        return "mean_gradient"
+    return "unknown"
+
+
+# --- scalars --------------------------------------------------------------------------------------------------------
+
+
+def _read_scalars(scalars: Sequence[Scalars], task: Task, training: Training) -> list[ScalarReading]:
+    wholes = {"validation_loss": training.validation_loss, "validation_accuracy": training.validation_accuracy}
+    means = _batch_means(task, training)
+    running = _running(training, task)
+    per_epoch = {"train_loss": training.train_loss, "train_accuracy": training.train_accuracy}
+    found = []
+    for series in scalars:
+        reading = _validation_reading(series, wholes, means, len(training.steps) // task.epochs)
+        found.append(reading or _train_reading(series, running, per_epoch))
+    return [reading for reading in found if reading is not None]
+
+
+def _validation_reading(
+    series: Scalars, wholes: Mapping[str, Floats], means: Mapping[str, Floats], steps: int
+) -> ScalarReading | None:
+    for role, values in wholes.items():
+        grows = bool(np.all(np.diff(series.steps) > 0))
+        began = bool(np.array_equal(series.steps, np.arange(len(values)) * steps))
+        if _equal(series.values, values):
+            return ScalarReading(tag=series.tag, role=role, quality="exact" if grows else "mixed", began=began)
+        if _equal(series.values, means[role]):
+            return ScalarReading(tag=series.tag, role=role, quality="batch_means" if grows else "mixed", began=began)
+        if _contains(series.values, values):
+            return ScalarReading(tag=series.tag, role=role, quality="mixed")
+    return None
+
+
+def _equal(actual: Floats, expected: Floats) -> bool:
+    return len(actual) == len(expected) and bool(np.all(np.abs(actual - expected) <= TOLERANCE * np.abs(expected) + 1e-6))
+
+
+def _contains(actual: Floats, expected: Floats) -> bool:
+    """Whether the expected values occur in order among the actual ones."""
+    position = 0
+    for value in actual:
+        if position < len(expected) and abs(value - expected[position]) <= TOLERANCE * abs(expected[position]) + 1e-6:
+            position += 1
+    return position == len(expected)
+
+
+def _train_reading(
+    series: Scalars, running: Mapping[str, Floats], per_epoch: Mapping[str, Floats]
+) -> ScalarReading | None:
+    for role, values in running.items():
+        for shift in (0, 1):
+            at = series.steps - shift
+            inside = (at >= 0) & (at < len(values))
+            if inside.all() and len(at) and np.allclose(series.values, values[at], rtol=TOLERANCE, atol=1e-6):
+                return ScalarReading(tag=series.tag, role=role, quality="exact")
+    for role, values in per_epoch.items():
+        if _equal(series.values, values):
+            return ScalarReading(tag=series.tag, role=role, quality="exact")
+    return None
+
+
+def _running(training: Training, task: Task) -> dict[str, Floats]:
+    """Loss and accuracy as Keras's metrics show them during an epoch: over the samples so far [steps]."""
+    found: dict[str, list[float]] = {"train_loss": [], "train_accuracy": []}
+    per_epoch = len(training.steps) // task.epochs
+    for start in range(0, len(training.steps), per_epoch):
+        part = training.steps[start : start + per_epoch]
+        sizes = np.cumsum([len(step.losses) for step in part])
+        found["train_loss"] += list(np.cumsum([step.losses.sum() for step in part]) / sizes)
+        found["train_accuracy"] += list(np.cumsum([step.correct.sum() for step in part]) / sizes)
+    return {role: np.array(values) for role, values in found.items()}
+
+
+def _batch_means(task: Task, training: Training) -> dict[str, Floats]:
+    """Means of the batches' means, in which a short last batch weighs as much as a full one [epochs]."""
+    per_epoch = len(training.steps) // task.epochs
+    ends = [training.steps[i].parameters for i in range(per_epoch, len(training.steps), per_epoch)] + [training.final]
+    found: dict[str, list[float]] = {"validation_loss": [], "validation_accuracy": []}
+    x, labels = task.validation
+    for parameters in ends:
+        batches = [(x[i : i + task.batch_size], labels[i : i + task.batch_size]) for i in range(0, len(x), task.batch_size)]
+        outs = [(forward(task.layers, parameters, bx)[-1], by) for bx, by in batches]
+        found["validation_loss"].append(float(np.mean([losses(out, by).mean() for out, by in outs])))
+        found["validation_accuracy"].append(float(np.mean([correct(out, by).mean() for out, by in outs])))
+    return {role: np.array(values) for role, values in found.items()}

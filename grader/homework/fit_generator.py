@@ -1,0 +1,401 @@
+"""Part 1: the improved `fit_generator`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grader.assignment import Assignment
+from grader.contract import blocked, failed, partial, passed, undecided
+from grader.homework.common import evidence_for, is_untouched, logged_experiments, missing, probe_fault
+from grader.homework.fit_analysis import LIBRARY_SUFFIXES, Analysis, Variable, analyse
+from grader.homework.questions import task_of
+from grader.homework.expected import train
+from grader.homework.roles import roles_of
+from grader.homework.series import is_nan, size
+from grader.records import Case, Evidence, Finding, Floats, ModelUse, Run, Severity, Verdict, say
+
+WANTED = "fit_generator"
+
+
+def patched(case: Case, assignment: Assignment) -> Verdict:
+    """After the run, Sequential.fit_generator is the function that the notebook defines."""
+    patch = case.execution.patch
+    if patch is not None and patch.is_function and patch.module == "__main__":
+        return passed()
+    definition = case.definitions.get(WANTED)
+    return failed(
+        Finding(
+            code="fit.not_patched",
+            message=say("When the notebook had run, Sequential.fit_generator was still the course library's own method."),
+            expected="a function defined in the notebook",
+            actual="the method of the course library" if patch else "unknown: the notebook did not get that far",
+            hint=say("Assign your function to the class in a cell of its own: Sequential.fit_generator = fit_generator"),
+            cell=definition.cell if definition else None,
+            line=definition.line if definition else None,
+        )
+    )
+
+
+# --- gradient histograms --------------------------------------------------------------------------------------------
+
+
+def gradient_histograms(case: Case, assignment: Assignment) -> Verdict:
+    """In every run, each trainable variable has a histogram series of its own that holds its gradient."""
+    evidence, verdict = _ready(case)
+    if evidence is None:
+        return verdict
+    analysis = analyse(evidence)
+    good = [variable for variable in analysis.variables if analysis.gradient_tag(variable)]
+    if not good:
+        return failed(_no_gradients(analysis, case))
+    findings = [_not_found(variable, analysis, case) for variable in analysis.variables if variable not in good]
+    runs = logged_experiments(case, assignment)
+    lacking = {name: lack for name, run in runs.items() if (lack := _lacking(run, case, analysis))}
+    findings += [_lacking_finding(name, lack, case) for name, lack in lacking.items()]
+    in_runs = 1.0 - len(lacking) / len(runs) if runs else 0.0
+    if not runs:
+        findings.append(_no_runs(case))
+    return partial(len(good) / len(analysis.variables) * in_runs, *findings)
+
+
+def _ready(case: Case) -> tuple[Evidence | None, Verdict]:
+    """The probe's evidence, or the verdict when there is none to judge."""
+    if WANTED not in case.definitions:
+        return None, blocked("fit.patched", missing(case, WANTED))
+    if is_untouched(case, WANTED):
+        return None, failed(_untouched(case))
+    evidence = evidence_for(case, "fit_generator")
+    if evidence is None:
+        return None, undecided("fit.not_probed", "The function was found but could not be tried out on a small model.")
+    fault = probe_fault(evidence, "main")
+    if fault is not None and not evidence.runs:
+        return None, failed(fault)
+    return evidence, passed()
+
+
+def _untouched(case: Case) -> Finding:
+    return Finding(
+        code="fit.untouched",
+        message=say("fit_generator is still the template's: nothing has been added to it yet."),
+        hint=say("Work in the cell that defines fit_generator: its comments say what is to be written there."),
+        cell=case.definitions[WANTED].cell,
+    )
+
+
+def _no_gradients(analysis: Analysis, case: Case) -> Finding:
+    kinds = {tag.kind for tag in analysis.tags}
+    mixed = [tag for tag in analysis.tags if tag.kind == "mixed"]
+    definition = case.definitions[WANTED]
+    if mixed:
+        message = say("The gradients of several variables are written under one tag, {tag}, so they overlay each other.", tag=mixed[0].tag)
+        actual, advice = f"one tag: {mixed[0].tag}", "Give each variable a tag of its own, for example with the layer's name and the variable's number in it."
+    elif "stale" in kinds:
+        message = say("The histograms hold gradients of another step than the one they are labelled with.")
+        actual, advice = "gradients of another step", "Write the gradients that were computed in this very step, under this step's number."
+    elif "mean_gradient" in kinds:
+        message = say("The histograms hold gradients divided by the size of the batch, not the gradients that the update uses.")
+        actual, advice = "gradient / batch size", "Pass what tape.gradient returned to tf.summary.histogram unchanged."
+    else:
+        message = say("On a small model that we trained with your function, no histogram held the gradient of a variable.")
+        actual, advice = _what_was_logged(analysis), "After tape.gradient, write each gradient with tf.summary.histogram inside `with writer.as_default():`."
+    return Finding(
+        code="fit.no_gradients",
+        message=message,
+        expected=f"{len(analysis.variables)} histogram series, one for each trainable variable",
+        actual=actual,
+        hint=say(advice),
+        cell=definition.cell,
+        line=definition.line,
+        tag=mixed[0].tag if mixed else None,
+    )
+
+
+def _what_was_logged(analysis: Analysis) -> str:
+    own = _own_tags(analysis)
+    if not own:
+        return "no histogram of your own"
+    weights = [tag.tag for tag in analysis.tags if tag.kind == "weights" and tag.tag in own]
+    if weights:
+        return "the weights themselves: " + ", ".join(weights[:3])
+    return "other values: " + ", ".join(own[:4])
+
+
+def _own_tags(analysis: Analysis) -> list[str]:
+    library = {f"{layer.name}_{suffix}" for layer in analysis.task.layers for suffix in LIBRARY_SUFFIXES[layer.kind]}
+    return [tag.tag for tag in analysis.tags if tag.tag not in library]
+
+
+def _not_found(variable: Variable, analysis: Analysis, case: Case) -> Finding:
+    return Finding(
+        code="fit.variable_without_gradient",
+        message=say("The gradient of {variable} has no histogram series of its own.", variable=f"the {variable.name} of a layer"),
+        expected="a series for w and b of every dense layer, beta and gamma of batch norm",
+        actual=f"{sum(1 for v in analysis.variables if analysis.gradient_tag(v))} of {len(analysis.variables)} variables",
+        hint=say("Go over all of self._trainable_variables (or layer.get_trainable() of every layer), and make the tags differ."),
+        cell=case.definitions[WANTED].cell,
+        line=case.definitions[WANTED].line,
+    )
+
+
+def _lacking(run: Run, case: Case, analysis: Analysis) -> int:
+    """How many variables of a run's model have no histogram series that could be their gradient."""
+    model = next((m for m in reversed(case.execution.models) if m.run == run.name), None)
+    sizes = _variable_sizes(model)
+    library = _library_tags(model)
+    held = [max((size(b) for b in h.buckets), default=0) for h in run.histograms if h.tag not in library]
+    wild = sum(1 for h in run.histograms if h.tag not in library and any(is_nan(b) for b in h.buckets))
+    lacking = sum(max(0, sizes.count(s) - held.count(s)) for s in set(sizes))
+    return max(0, lacking - wild)
+
+
+def _variable_sizes(model: ModelUse | None) -> list[int]:
+    if model is None:
+        return []
+    found: list[int] = []
+    for layer in model.layers:
+        dense = layer.inputs is not None and layer.outputs is not None
+        found += [layer.inputs * layer.outputs, layer.outputs] if dense else [1, 1]  # type: ignore[operator, list-item]
+    return found
+
+
+def _library_tags(model: ModelUse | None) -> set[str]:
+    suffixes = [suffix for group in LIBRARY_SUFFIXES.values() for suffix in group]
+    return {f"{layer.name}_{suffix}" for layer in model.layers for suffix in suffixes} if model else set()
+
+
+def _lacking_finding(name: str, lacking: int, case: Case) -> Finding:
+    return Finding(
+        code="fit.run_without_gradients",
+        message=say("In the run {run}, {count} trainable variables have no gradient histogram.", run=name, count=lacking),
+        expected="a series for every variable in every run",
+        actual=f"{lacking} missing",
+        hint=say("Check that every experiment is trained with the patched fit_generator and gets its writer."),
+        run=name,
+    )
+
+
+def _no_runs(case: Case) -> Finding:
+    return Finding(
+        code="fit.nothing_logged",
+        message=say("No experiment of this notebook wrote any event file."),
+        hint=say("Make a writer with tf.summary.create_file_writer('logs/…') for each experiment and pass it on."),
+    )
+
+
+# --- validation scalars ---------------------------------------------------------------------------------------------
+
+
+def validation_scalars(case: Case, assignment: Assignment) -> Verdict:
+    """Loss and metric on the whole validation set are written at least once an epoch, at growing steps."""
+    evidence, verdict = _ready(case)
+    if evidence is None:
+        return verdict
+    analysis = analyse(evidence)
+    share, findings = 0.0, []
+    for role, name in (("validation_loss", "loss"), ("validation_accuracy", "metric")):
+        quality, found = _validation(role, name, analysis, case, assignment)
+        share += quality / 2
+        findings += found
+    return partial(share, *findings)
+
+
+def _validation(
+    role: str, name: str, analysis: Analysis, case: Case, assignment: Assignment
+) -> tuple[float, list[Finding]]:
+    reading = analysis.scalar(role)
+    definition = case.definitions[WANTED]
+    place = {"cell": definition.cell, "line": definition.line}
+    if reading is None:
+        return 0.0, [_no_validation(role, name, analysis, case)]
+    short = [run for run in logged_experiments(case, assignment).values() if not _enough(run, role, case, assignment)]
+    findings = [_short_run(run, name, assignment) for run in short]
+    runs = logged_experiments(case, assignment)
+    share = 1.0 - len(short) / len(runs) if runs else 0.0
+    if reading.quality == "mixed":
+        findings.append(
+            Finding(
+                code="fit.validation_mixed",
+                message=say(
+                    "The validation {name} of the whole set is written, but among other points or at steps that do not grow.",
+                    name=name,
+                ),
+                expected="one point an epoch, after the last validation batch, at a step larger than the one before",
+                actual=f"tag {reading.tag}",
+                hint=say("Write the scalar after the loop over eval_seq, not inside it."),
+                tag=reading.tag,
+                **place,
+            )
+        )
+        share *= 0.5
+    if reading.quality == "batch_means":
+        findings.append(
+            Finding(
+                code="fit.validation_batch_means",
+                severity=Severity.INFO,
+                message=say(
+                    "The validation {name} is the mean of the batches' means: the short last batch weighs as much as a full one.",
+                    name=name,
+                ),
+                hint=say("keras.metrics.Mean, updated with the vector of losses, gives the exact mean of the whole set."),
+                tag=reading.tag,
+                **place,
+            )
+        )
+    if _misnamed(reading.tag, role):
+        share *= 0.5
+        findings.append(
+            Finding(
+                code="fit.validation_misnamed",
+                message=say("The tag {tag} holds the validation {name}: its name says something else.", tag=reading.tag, name=name),
+                expected=f"a name that fits: the {name}",
+                actual=reading.tag,
+                hint=say("Check that each value stands under its own tag."),
+                tag=reading.tag,
+                **place,
+            )
+        )
+    return share, findings
+
+
+def _misnamed(tag: str, role: str) -> bool:
+    """A name that says accuracy over a loss, or loss over an accuracy."""
+    low = tag.lower()
+    says_loss, says_metric = "loss" in low, "acc" in low
+    return (says_metric and not says_loss) if role.endswith("loss") else (says_loss and not says_metric)
+
+
+def _no_validation(role: str, name: str, analysis: Analysis, case: Case) -> Finding:
+    definition = case.definitions[WANTED]
+    near = _near_miss(role, analysis)
+    if near is not None:
+        tag, what, advice = near
+        message = say("The tag {tag} does not hold the {name} on the whole validation set: {what}.", tag=tag, name=name, what=what)
+        return Finding(
+            code="fit.validation_wrong",
+            message=message,
+            expected=f"the {name} over all of eval_seq, with the weights at the end of the epoch",
+            actual=what,
+            hint=say(advice),
+            cell=definition.cell,
+            line=definition.line,
+            tag=tag,
+        )
+    return Finding(
+        code="fit.no_validation",
+        message=say("The validation {name} was not written at all when we trained a small model with your function.", name=name),
+        expected=f"one point an epoch: {analysis.task.epochs} points",
+        actual="no scalar with these values",
+        hint=say(
+            "After the loop over eval_seq, write it with tf.summary.scalar(…, step=…). Mind conditions such as `step % 50 == 0`: "
+            "after an epoch of 469 steps they are never true."
+        ),
+        cell=definition.cell,
+        line=definition.line,
+    )
+
+
+def _near_miss(role: str, analysis: Analysis) -> tuple[str, str, str] | None:
+    """A tag that looks like the wanted scalar by its name, and what it seems to hold."""
+    if analysis.run is None:
+        return None
+    known = {reading.tag for reading in analysis.scalars}
+    word = "loss" if role.endswith("loss") else "acc"
+    for series in analysis.run.scalars:
+        low = series.tag.lower()
+        if series.tag not in known and word in low and any(part in low for part in ("val", "eval", "test")):
+            return series.tag, _what_instead(series.values, role, analysis), "Reset the metrics each epoch, and go over the whole of eval_seq after the training loop of the epoch."
+    return None
+
+
+def _what_instead(values: Floats, role: str, analysis: Analysis) -> str:
+    if not np.isfinite(values).all():
+        return "its values are not finite"
+    on_train = _on_training_set(role, analysis)
+    if len(values) == len(on_train) and np.allclose(values, on_train, rtol=1e-3, atol=1e-4):
+        return "these are the values on the training set"
+    if len(values) < analysis.task.epochs:
+        return f"it has {len(values)} points in {analysis.task.epochs} epochs"
+    return "its values differ from the recomputed ones"
+
+
+def _on_training_set(role: str, analysis: Analysis) -> Floats:
+    from dataclasses import replace
+
+    twin = train(replace(analysis.task, validation=analysis.task.train))
+    return twin.validation_loss if role.endswith("loss") else twin.validation_accuracy
+
+
+def _enough(run: Run, role: str, case: Case, assignment: Assignment) -> bool:
+    """Whether a run has a series of this role with a point for each epoch, at growing steps."""
+    tags = [tag for tag, found in roles_of(case, run).items() if found == role]
+    series = [s for s in run.scalars if s.tag in tags]
+    return any(len(s.values) >= assignment.epochs for s in series)
+
+
+def _short_run(run: Run, name: str, assignment: Assignment) -> Finding:
+    return Finding(
+        code="fit.run_without_validation",
+        message=say("In the run {run}, the validation {name} has fewer points than epochs.", run=run.name, name=name),
+        expected=f"{assignment.epochs} points",
+        actual="fewer, or none",
+        hint=say("Check that every experiment is trained with the patched fit_generator and gets its writer."),
+        run=run.name,
+    )
+
+
+# --- training preserved ---------------------------------------------------------------------------------------------
+
+
+def training_preserved(case: Case, assignment: Assignment) -> Verdict:
+    """Training does exactly what the course's method does: the same updates, and nothing learned from validation."""
+    evidence, verdict = _ready(case)
+    if evidence is None:
+        return verdict
+    for name in ("main", "second"):
+        fault = probe_fault(evidence, name)
+        if fault is not None:
+            return failed(fault)
+        distance = _distance(evidence, name)
+        if distance is None:
+            return undecided("fit.no_weights", "The weights after training could not be read back.")
+        if distance > _SAME:
+            return failed(_training_differs(distance, name, evidence, case))
+    return passed()
+
+
+_SAME = 1e-3  # of the way that the weights went; a correct method differs by rounding alone (below 1e-6 of it)
+
+
+def _distance(evidence: Evidence, name: str) -> float | None:
+    """How far the weights ended from where they should, relative to how far they should have gone (largest of all)."""
+    task = task_of(evidence, name)
+    expected = train(task).final
+    found = [evidence.arrays.get(f"{name}_f{i}") for i in range(len(expected))]
+    worst = 0.0
+    for first, last, actual in zip(task.parameters, expected, found, strict=True):
+        if actual is None or actual.shape != last.shape:
+            return None
+        way = float(np.abs(last - first).max())
+        gap = float(np.abs(actual.astype(np.float64) - last).max())
+        worst = max(worst, gap / way if np.isfinite(gap) else np.inf)
+    return worst
+
+
+def _training_differs(distance: float, name: str, evidence: Evidence, case: Case) -> Finding:
+    task = task_of(evidence, name)
+    definition = case.definitions[WANTED]
+    return Finding(
+        code="fit.training_differs",
+        message=say(
+            "A small model trained with your function for {epochs} epochs ends with other weights than with the course's method.",
+            epochs=task.epochs,
+        ),
+        expected="the same weights, apart from rounding",
+        actual=f"off by {distance:.2g} of the way they went",
+        hint=say(
+            "Compare with the course's method: one update a batch with the gradients as they are, every batch once, "
+            "the optimizer that was passed in, and no update in the validation loop."
+        ),
+        cell=definition.cell,
+        line=definition.line,
+    )

@@ -1,0 +1,46 @@
+"""Feeds the student's repaired batch norm with inputs of several kinds, forwards and backwards.
+
+Settings: `name` of the class; `layer`, a name for the instance; `cases`, names of inputs. Arrays: for each case `C_x`
+[n, d] and `C_weights` [n, d]; scalars `gamma`, `beta`; an input `log_x`.
+Answers, for each case: `C_plain`, the output with gamma 1 and beta 0; `C_affine`, the output with the drawn ones; the
+gradients of sum(weights * output) for gamma, beta and x with the drawn ones: `C_dgamma`, `C_dbeta`, `C_dx`. The event
+files of one call with a writer lie in `summaries`; its output is `log_out`.
+"""
+
+import tensorflow as tf
+
+
+def run(namespace, settings, arrays, answer):
+    kind = namespace[settings["name"]]
+    for case in settings["cases"]:
+        answer.measure(case, lambda c=case: feed(kind, settings, arrays, answer, c))
+    answer.measure("summaries", lambda: log(kind, settings, arrays, answer))
+
+
+def make(kind, settings, gamma, beta):
+    layer = kind(settings["layer"])
+    layer._gamma.assign(gamma)
+    layer._beta.assign(beta)
+    return layer
+
+
+def feed(kind, settings, arrays, answer, case):
+    x = tf.Variable(arrays[f"{case}_x"])
+    answer.put(f"{case}_plain", make(kind, settings, 1.0, 0.0)(tf.constant(x)))
+    layer = make(kind, settings, float(arrays["gamma"]), float(arrays["beta"]))
+    with tf.GradientTape() as tape:
+        out = layer(x)
+        total = tf.reduce_sum(tf.cast(out, tf.float64) * arrays[f"{case}_weights"])
+    answer.put(f"{case}_affine", out)
+    for name, gradient in zip(("dgamma", "dbeta", "dx"), tape.gradient(total, [layer._gamma, layer._beta, x])):
+        if gradient is not None:
+            answer.put(f"{case}_{name}", tf.convert_to_tensor(gradient))
+
+
+def log(kind, settings, arrays, answer):
+    writer = tf.summary.create_file_writer(answer.logdir("summaries"))
+    layer = make(kind, settings, float(arrays["gamma"]), float(arrays["beta"]))
+    try:
+        answer.put("log_out", layer(tf.constant(arrays["log_x"]), writer, 7))
+    finally:
+        writer.close()

@@ -1,0 +1,150 @@
+"""What the probes are asked, drawn at random by the parent for each grading and stored with the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from grader.homework.expected import LayerPlan, Task
+from grader.records import Definition, Evidence, Question
+
+_STEPS = 19  # an epoch: as 469 steps modulo 50, so that `step % 50 == 0` behaves as in the homework
+_CASES = ("ordinary", "wide", "constant", "single")
+
+
+def draw(definitions: Mapping[str, Definition], rng: np.random.Generator) -> tuple[Question, ...]:
+    """One question for each definition that was found."""
+    makers = {"fit_generator": _fit_generator, "BatchNormFixed": _batch_norm, "preprocess": _preprocess}
+    return tuple(makers[name](definition, rng) for name, definition in definitions.items())
+
+
+def _word(rng: np.random.Generator) -> str:
+    return "".join(rng.choice(list("bcdfghklmnprstvz"), size=6))
+
+
+# --- fit_generator --------------------------------------------------------------------------------------------------
+
+
+def _fit_generator(definition: Definition, rng: np.random.Generator) -> Question:
+    scenarios = (
+        _scenario("main", rng, middle=True, epochs=int(rng.integers(6, 8)), steps=_STEPS, optimizer="adam"),
+        _scenario("second", rng, middle=False, epochs=2, steps=int(rng.integers(4, 8)), optimizer="sgd"),
+    )
+    arrays = {f"{s['name']}_{key}": value for s, own in scenarios for key, value in own.items()}
+    settings: dict[str, object] = {"name": definition.name, "scenarios": [s for s, _ in scenarios]}
+    return Question(probe="fit_generator", definition=definition, settings=settings, arrays=arrays)
+
+
+def _scenario(
+    name: str, rng: np.random.Generator, *, middle: bool, epochs: int, steps: int, optimizer: str
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A small network and data: tanh units, so that no feature is constant and the flawed batch norm stays finite."""
+    height, width, hidden, classes = (int(rng.integers(*span)) for span in ((3, 6), (4, 7), (5, 9), (4, 7)))
+    batch = int(rng.integers(7, 11))
+    layers = [_dense(rng, height * width, hidden, "tanh"), _dense(rng, hidden, classes, "softmax")]
+    if middle:
+        layers.insert(1, {"kind": "batch_norm", "name": _word(rng), "activation": "linear"})
+    train, validation = batch * steps - int(rng.integers(1, batch // 2)), 4 * batch + int(rng.integers(2, batch - 1))
+    scenario = {
+        "name": name,
+        "layers": layers,
+        "epochs": epochs,
+        "batch_size": batch,
+        "optimizer": optimizer,
+        "rate": float(rng.uniform(0.01, 0.03)) if optimizer == "adam" else float(rng.uniform(0.002, 0.006)),
+    }
+    arrays = {f"p{i}": value for i, value in enumerate(_parameters(layers, rng))}
+    for part, count in (("train", train), ("validation", validation)):
+        arrays[f"x_{part}"] = rng.integers(0, 256, size=(count, height, width)).astype(np.uint8)
+        arrays[f"y_{part}"] = _labels(arrays[f"x_{part}"], classes, rng)
+    return scenario, arrays
+
+
+def _dense(rng: np.random.Generator, inputs: int, outputs: int, activation: str) -> dict[str, Any]:
+    return {"kind": "dense", "name": _word(rng), "activation": activation, "inputs": inputs, "outputs": outputs}
+
+
+def _parameters(layers: list[dict[str, Any]], rng: np.random.Generator) -> list[np.ndarray]:
+    values: list[np.ndarray] = []
+    for layer in layers:
+        if layer["kind"] == "dense":
+            values += [rng.normal(size=(layer["inputs"], layer["outputs"])) * 0.4, rng.normal(size=(1, layer["outputs"])) * 0.1]
+        else:
+            values += [np.asarray(rng.uniform(-0.3, 0.3)), np.asarray(rng.uniform(0.7, 1.3))]
+    return values
+
+
+def _labels(x: np.ndarray, classes: int, rng: np.random.Generator) -> np.ndarray:
+    """Labels that can partly be learned: a random linear rule, one in five replaced by chance."""
+    flat = x.reshape(len(x), -1) / 255.0
+    rule = np.sin(np.arange(flat.shape[1])[:, None] * (1 + np.arange(classes)))
+    labels = ((flat - 0.5) @ rule).argmax(axis=1)
+    return np.where(rng.random(len(x)) < 0.2, rng.integers(0, classes, len(x)), labels).astype(np.int64)
+
+
+def task_of(evidence: Evidence, name: str) -> Task:
+    """The NumPy side of a scenario of the fit_generator probe."""
+    scenarios: Any = evidence.question.settings["scenarios"]
+    scenario = next(s for s in scenarios if s["name"] == name)
+    own = {k.removeprefix(name + "_"): v for k, v in evidence.question.arrays.items() if k.startswith(name + "_")}
+    layers = tuple(
+        LayerPlan(kind=layer["kind"], name=layer["name"], activation=layer["activation"]) for layer in scenario["layers"]
+    )
+
+    def data(part: str) -> tuple[Any, Any]:
+        x = own[f"x_{part}"]
+        return x.reshape(len(x), -1) / 255.0, own[f"y_{part}"].astype(np.int64)
+
+    return Task(
+        layers=layers,
+        parameters=tuple(own[f"p{i}"].astype(np.float64) for i in range(2 * len(layers))),
+        train=data("train"),
+        validation=data("validation"),
+        batch_size=scenario["batch_size"],
+        epochs=scenario["epochs"],
+        optimizer=scenario["optimizer"],
+        rate=scenario["rate"],
+    )
+
+
+# --- batch norm and preprocess --------------------------------------------------------------------------------------
+
+
+def _batch_norm(definition: Definition, rng: np.random.Generator) -> Question:
+    rows, columns = int(rng.integers(11, 19)), int(rng.integers(5, 9))
+    inputs = {
+        "ordinary": rng.normal(size=(rows, columns)) * rng.uniform(3, 9, columns) + rng.uniform(-8, 8, columns),
+        "wide": rng.normal(size=(2 * rows, columns)) * 10 ** rng.uniform(0.5, 3, columns) + rng.normal(size=columns),
+        "constant": _with_constants(rng, rows, columns),
+        "single": rng.normal(size=(1, columns)) * 3,
+    }
+    arrays = {f"{case}_x": value for case, value in inputs.items()}
+    arrays |= {f"{case}_weights": rng.normal(size=value.shape) for case, value in inputs.items()}
+    arrays |= {"gamma": np.asarray(rng.uniform(1.5, 3.0)), "beta": np.asarray(rng.uniform(0.5, 2.0))}
+    arrays["log_x"] = inputs["ordinary"]
+    settings: dict[str, object] = {"name": definition.name, "layer": _word(rng), "cases": list(_CASES)}
+    return Question(probe="batch_norm", definition=definition, settings=settings, arrays=arrays)
+
+
+def _with_constants(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
+    """Dead units (zero throughout), and units that give the same value for every sample."""
+    x = rng.normal(size=(rows, columns)) * 4
+    x[:, 0] = 0.0
+    x[:, 1] = rng.integers(1, 30) / 4  # exact in binary, so that the mean is exactly the value
+    return x
+
+
+def _preprocess(definition: Definition, rng: np.random.Generator) -> Question:
+    def images(count: int) -> np.ndarray:
+        x = rng.integers(0, 256, size=(count, 28, 28)).astype(np.uint8)
+        x[0, 0, :2] = 0, 255
+        return x
+
+    arrays: dict[str, np.ndarray] = {}
+    for case, kind in (("bytes", np.uint8), ("floats", np.float64)):
+        arrays[f"{case}_x"] = images(int(rng.integers(3, 12))).astype(kind)
+        arrays[f"{case}_y"] = rng.integers(0, 10, size=len(arrays[f"{case}_x"])).astype(np.uint8)
+    settings: dict[str, object] = {"name": definition.name, "cases": ["bytes", "floats"]}
+    return Question(probe="preprocess", definition=definition, settings=settings, arrays=arrays)

@@ -1,0 +1,104 @@
+"""Part 4: raw data."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.assignment import Assignment
+from grader.contract import blocked, failed, partial, passed, undecided
+from grader.homework.common import evidence_for, is_untouched, missing, probe_fault
+from grader.homework.experiments import model_of, problems
+from grader.records import Case, Evidence, Finding, SequenceUse, Verdict, say
+
+WANTED = "preprocess"
+RAW = "raw"
+_SCALED = 2.0  # pixels reach 255; a batch whose largest value is below this has been scaled
+
+
+def preprocess(case: Case, assignment: Assignment) -> Verdict:
+    """preprocess turns (n, 28, 28) into (n, 784) and leaves values, range and labels as they are."""
+    if WANTED not in case.definitions:
+        return failed(missing(case, WANTED))
+    if is_untouched(case, WANTED):
+        return failed(_finding(case, "is still the template's: nothing has been written yet", "", ""))
+    evidence = evidence_for(case, "preprocess")
+    if evidence is None:
+        return undecided("raw.not_probed", "preprocess was found but could not be tried out.")
+    for name in ("bytes", "floats"):
+        fault = probe_fault(evidence, name)
+        finding = fault or _wrong(evidence, name, case)
+        if finding is not None:
+            return failed(finding)
+    return passed()
+
+
+def _wrong(evidence: Evidence, name: str, case: Case) -> Finding | None:
+    asked, answers = evidence.question.arrays, evidence.arrays
+    x, y = asked[f"{name}_x"], asked[f"{name}_y"]
+    out_x, out_y = answers.get(f"{name}_out_x"), answers.get(f"{name}_out_y")
+    if out_x is None or out_y is None:
+        return _finding(case, "does not return a pair of arrays (X, y)", "X, y", "something else")
+    if out_x.shape != (len(x), 784):
+        return _finding(case, "gives another shape", f"{(len(x), 784)}", f"{out_x.shape}")
+    flat = x.reshape(len(x), 784).astype(np.float64)
+    if not np.allclose(out_x.astype(np.float64), flat, rtol=1e-6, atol=1e-6):
+        return _finding(case, _how_changed(out_x, flat), f"values {_span(flat)}, in the same order", f"values {_span(out_x)}")
+    if not np.array_equal(np.ravel(out_y).astype(np.float64), y.astype(np.float64)):
+        return _finding(case, "changes the labels", str(y[:5].tolist()), str(np.ravel(out_y)[:5].tolist()))
+    if not (np.array_equal(answers[f"{name}_x_after"], x) and np.array_equal(answers[f"{name}_y_after"], y)):
+        return _finding(case, "changes its input in place", "the input as it was", "a changed input")
+    return None
+
+
+def _how_changed(out: NDArray[np.generic], flat: NDArray[np.float64]) -> str:
+    if np.array_equal(np.sort(out.astype(np.float64), axis=1), np.sort(flat, axis=1)):
+        return "mixes up the pixels of an image"
+    return "changes the values of the pixels"
+
+
+def _span(values: NDArray[np.generic]) -> str:
+    numbers = values.astype(np.float64)
+    return f"from {numbers.min():.4g} to {numbers.max():.4g}"
+
+
+def _finding(case: Case, what: str, expected: str, actual: str) -> Finding:
+    definition = case.definitions[WANTED]
+    return Finding(
+        code="raw.preprocess_wrong",
+        message=say("preprocess " + what.replace("{", "{{").replace("}", "}}") + "."),
+        expected=expected or None,
+        actual=actual or None,
+        hint=say("Only the shape may change: reshape each batch to (n, 784) and return it with the labels, without scaling."),
+        cell=definition.cell,
+        line=definition.line,
+    )
+
+
+def run(case: Case, assignment: Assignment) -> Verdict:
+    """raw was run on raw train and test sequences with DenseSmart, and logged."""
+    found = problems(case, assignment, RAW)
+    function_is_wrong = preprocess(case, assignment).share < 1.0
+    if found:
+        missing_run = any(finding.code == "run.missing" for finding in found)
+        return blocked("raw.preprocess", *found) if missing_run and function_is_wrong else failed(*found)
+    model = model_of(case, RAW)
+    if model is None:
+        return passed()
+    scaled = [sequence for sequence in model.sequences if not sequence.high >= _SCALED]
+    if not scaled:
+        return passed()
+    if function_is_wrong and len(scaled) == len(model.sequences):
+        return blocked("raw.preprocess", _scaled_finding(scaled))
+    return partial(0.5 if len(scaled) < len(model.sequences) else 0.0, _scaled_finding(scaled))
+
+
+def _scaled_finding(scaled: list[SequenceUse]) -> Finding:
+    return Finding(
+        code="raw.scaled_data",
+        message=say("In the run raw, {count} of the sequences gave scaled images.", count=len(scaled)),
+        expected="pixels from 0 to 255 in the train and in the test sequence",
+        actual=f"largest value {max(sequence.high for sequence in scaled):.3g}",
+        hint=say("Build both sequences anew with MNISTSequence(…, preprocess=preprocess), and train with these two."),
+        run=RAW,
+    )

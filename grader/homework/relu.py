@@ -1,0 +1,30 @@
+"""Part 2: two ReLUs."""
+
+from __future__ import annotations
+
+from grader.assignment import Assignment
+from grader.contract import partial
+from grader.homework.common import logged_experiments
+from grader.homework.experiments import compare, not_better, not_finite, problems
+from grader.records import Case, Finding, Verdict
+
+PLAIN, SMART = "relu", "relu_smart_dense"
+
+
+def runs(case: Case, assignment: Assignment) -> Verdict:
+    """Both experiments were run with the layers asked for, stay finite, and the smart one learns better."""
+    findings: list[Finding] = []
+    good = 0
+    for name in (PLAIN, SMART):
+        found = problems(case, assignment, name)
+        if not found:
+            bad = not_finite(name, logged_experiments(case, assignment)[name])
+            found = [bad] if bad else []
+        good += not found
+        findings += found
+    if good < 2:
+        return partial(0.4 * good, *findings)
+    comparison = compare(case, SMART, PLAIN)
+    if comparison is None or not (comparison.better or comparison.within_spread):
+        return partial(0.8, not_better(case, SMART, PLAIN, comparison))
+    return partial(1.0)

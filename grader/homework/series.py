@@ -1,0 +1,54 @@
+"""Comparing logged series with what was expected: histograms and scalars, as TensorFlow writes them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grader.records import Floats
+
+_BUCKETS = 30  # tf.summary.histogram's default
+
+
+def close(actual: Floats | float, expected: Floats | float, tolerance: float, scale: float = 0.0) -> bool:
+    """All values within `tolerance` of the larger of |expected| and `scale`. NaN equals nothing; shapes must agree."""
+    a, e = np.asarray(actual, dtype=np.float64), np.asarray(expected, dtype=np.float64)
+    if a.shape != e.shape:
+        return False
+    return bool(np.all(np.abs(a - e) <= tolerance * np.maximum(np.abs(e), scale)))
+
+
+def counts(values: Floats, buckets: int = _BUCKETS) -> Floats:
+    """Counts per bucket as `tf.summary.histogram` finds them: equal widths from minimum to maximum [buckets]."""
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        return np.concatenate([np.zeros(buckets - 1), [float(values.size)]])
+    index = np.floor((values.ravel() - low) / ((high - low) / buckets)).astype(int)
+    return np.bincount(np.clip(index, 0, buckets - 1), minlength=buckets).astype(np.float64)
+
+
+def size(buckets: Floats) -> int:
+    """How many values a histogram holds; 0 where one of them is NaN."""
+    return int(buckets[:, 2].sum()) if len(buckets) else 0
+
+
+def is_histogram_of(buckets: Floats, values: Floats, tolerance: float) -> bool:
+    """Whether a histogram [k, 3] was made of these values: number, range and shape agree.
+
+    Values near the edge of a bucket may fall on either side after rounding, so up to 2 % of them (one at least) may be
+    counted one bucket off.
+    """
+    if not len(buckets) or size(buckets) != values.size:
+        return False
+    low, high = float(values.min()), float(values.max())
+    scale = max(abs(low), abs(high))
+    if not (close(buckets[0, 0], low, tolerance, scale) and close(buckets[-1, 1], high, tolerance, scale)):
+        return False
+    if low == high or high - low <= tolerance * scale:
+        return True
+    moved = np.abs(np.cumsum(buckets[:, 2] - counts(values, len(buckets)))).sum()
+    return bool(moved <= max(1.0, 0.02 * values.size))
+
+
+def is_nan(buckets: Floats) -> bool:
+    """Whether one of the values was NaN (then all edges are) or infinite (then an edge is)."""
+    return bool(len(buckets)) and not bool(np.isfinite(buckets[:, :2]).all())

@@ -1,0 +1,12 @@
+"""The names of this homework: what the brief asks for, and what the course library gives."""
+
+from __future__ import annotations
+
+from grader.stages.extraction import Wanted
+
+WANTED = (
+    Wanted(name="fit_generator", attribute=("Sequential", "fit_generator")),
+    Wanted(name="BatchNormFixed"),
+    Wanted(name="preprocess", keyword=("MNISTSequence", "preprocess")),
+)
+GIVEN = frozenset({"MNISTSequence", "Dense", "DenseSmart", "BatchNormFlawed", "Sequential"})

@@ -1,0 +1,87 @@
+"""The kernel that a notebook runs in: TensorFlow imported, data and course library in place, seeds fixed.
+
+Started as a script: `kernel.py SETTINGS CONNECTION_FILE`. SETTINGS is a JSON file with `library` (folder of the course
+library), `library_name`, `data` (an .npz with Keras's keys), `seed`, and `trace` (a file for what the course library
+sees at work; see `observe.py`).
+"""
+
+import json
+import os
+import random
+import sys
+import types
+from pathlib import Path
+
+import observe
+import tensorflow as tf
+
+# The kernel's own modules must come before a name that a notebook may shadow.
+from ipykernel.kernelapp import IPKernelApp
+
+
+def place_data(path):
+    """Let `keras.datasets.mnist.load_data()` read the harness's file; its own code stays as it is."""
+    from keras.src.datasets import mnist
+
+    mnist.get_file = lambda *args, **kwargs: path
+
+
+def place_library(folder, name):
+    """Import the course library from the harness before anything else of that name can be found."""
+    sys.path.insert(0, folder)
+    library = __import__(name)
+    sys.path.remove(folder)
+    return library
+
+
+def place_colab():
+    """`google.colab` and its Drive, doing nothing: notebooks that were written there go on here."""
+    colab = types.ModuleType("google.colab")
+    for name in ("drive", "files", "output", "auth"):
+        part = types.ModuleType(f"google.colab.{name}")
+        part.__getattr__ = lambda name: lambda *args, **kwargs: None
+        setattr(colab, name, part)
+        sys.modules[part.__name__] = part
+    sys.modules[colab.__name__] = colab
+
+
+def silence_tensorboard(shell):
+    """`%load_ext tensorboard`, `%tensorboard` and Colab's `%tensorflow_version` do nothing."""
+    import tensorboard
+    from tensorboard import notebook
+
+    def nothing(*args, **kwargs):
+        return None
+
+    for module in (tensorboard, notebook):
+        module.load_ipython_extension = nothing
+    notebook.start = notebook.display = notebook.list = nothing
+    for name in ("tensorboard", "tensorflow_version"):
+        shell.register_magic_function(lambda line, cell=None: None, "line_cell", name)
+
+
+def fix_seeds(seed):
+    import numpy as np
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    tf.random.set_seed(seed)
+
+
+def main():
+    settings = json.loads(Path(sys.argv[1]).read_text())
+    place_data(settings["data"])
+    library = place_library(settings["library"], settings["library_name"])
+    place_colab()
+    app = IPKernelApp.instance()
+    app.initialize(["-f", sys.argv[2], "--HistoryManager.enabled=False"])
+    silence_tensorboard(app.shell)
+    observe.install(app.shell, library, settings["trace"], lambda: fix_seeds(settings["seed"]))
+    sys.argv = ["ipykernel_launcher"]
+    sys.path[0] = ""
+    os.environ.pop("JPY_PARENT_PID", None)
+    app.start()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""The stages in their order, for one submission. Nothing else knows the order.
+
+`observe` runs foreign code and leaves evidence; everything after it is derived from that evidence and can be repeated.
+"""
+
+from __future__ import annotations
+
+import inspect
+import secrets
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from grader import store
+from grader.assignment import Assignment, Profile
+from grader.contract import Homework
+from grader.formats.events import read_runs
+from grader.records import (
+    Case,
+    CellKind,
+    Criterion,
+    Finding,
+    Grade,
+    Judgement,
+    Reference,
+    Report,
+    Run,
+    Severity,
+    Status,
+    Submission,
+    Verdict,
+    say,
+)
+from grader.sandbox.plan import Plan
+from grader.stages import execution, extraction, probing
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What is the same for all submissions of a batch: the homework, its data, how it is run, where evidence lies."""
+
+    homework: Homework
+    assignment: Assignment
+    profile: Profile
+    plan: Plan
+    data_name: str
+    data_digest: str
+    reference: Reference
+    evidence: Path
+
+
+def grade(submission: Submission, setup: Setup, progress: Progress) -> Report:
+    """One submission from its cells to its grade, with all that a page shows. Raises GraderError when the harness fails."""
+    folder = observe(submission, setup, progress)
+    progress("judging")
+    case = case_of(submission, folder, setup)
+    return report_of(case, folder, setup)
+
+
+def observe(submission: Submission, setup: Setup, progress: Progress) -> Path:
+    """The folder with the evidence on a submission; the notebook and the probes are run when it is not there yet."""
+    found = _extract(submission, setup)
+
+    def make(folder: Path) -> None:
+        progress("running")
+        execution.execute(submission.notebook, setup.plan, folder / "execution")
+        progress("probing")
+        rng = np.random.default_rng(secrets.randbits(128))
+        questions = setup.homework.draw(found.definitions, rng)
+        probing.ask(
+            questions, setup.plan, setup.homework.probes, setup.assignment.probe_seconds, folder / "probes"
+        )
+
+    return store.evidence_folder(setup.evidence, _key(submission, setup), make)
+
+
+def _extract(submission: Submission, setup: Setup) -> extraction.Extraction:
+    return extraction.extract(submission.cells, setup.homework.wanted, setup.homework.given)
+
+
+def _key(submission: Submission, setup: Setup) -> str:
+    package = Path(__file__).parent
+    return store.evidence_key(
+        {
+            "code": [cell.source for cell in submission.cells if cell.kind is CellKind.CODE],
+            "cells": [cell.kind for cell in submission.cells],
+            "library": store.digest_of(setup.plan.library),
+            "data": setup.data_digest,
+            "seed": setup.plan.seed,
+            "limits": [setup.plan.seconds, setup.plan.seconds_per_cell, setup.plan.output_mib, repr(setup.plan.limits)],
+            "sandbox": setup.plan.mechanism,
+            "versions": execution.versions(),
+            "measuring": store.digest_of(
+                package / "inside", setup.homework.probes, package / "runner.py", package / "stages", package / "sandbox"
+            ),
+        }
+    )
+
+
+def case_of(submission: Submission, folder: Path, setup: Setup) -> Case:
+    """All that checks may look at, read from the evidence."""
+    found = _extract(submission, setup)
+    answers = probing.read(folder / "probes")
+    return Case(
+        submission=submission,
+        execution=execution.read(folder / "execution"),
+        runs=read_runs(folder / "execution" / "logs"),
+        submitted_runs=read_runs(submission.logs) if submission.logs else {},
+        definitions=found.definitions,
+        extraction_faults=found.faults,
+        evidence={name: answer.with_runs(_runs_of(answer.logs)) for name, answer in answers.items()},
+        reference=setup.reference,
+    )
+
+
+def _runs_of(logs: Path) -> tuple[Run, ...]:
+    return tuple(read_runs(logs).values()) if logs.is_dir() else ()
+
+
+def report_of(case: Case, folder: Path, setup: Setup) -> Report:
+    """Judge a case and add what the page shows beside the verdict."""
+    homework, assignment = setup.homework, setup.assignment
+    used = case.execution.resources + probing.resources(folder / "probes")
+    return Report(
+        grade=Grade(
+            id=case.submission.id,
+            source=case.submission.source,
+            sha256=case.submission.sha256,
+            profile=setup.profile.name,
+            criteria=tuple(judge(criterion, case, setup) for criterion in assignment.criteria),
+            remarks=(*case.submission.remarks, *_remarks(case, setup)),
+            runs=homework.summarise(case, assignment),
+            resources=used,
+            environment={
+                **dict(case.execution.versions),
+                "sandbox": setup.plan.mechanism,
+                "data": setup.data_name,
+                "seed": setup.plan.seed,
+            },
+        ),
+        submission=case.submission,
+        execution=case.execution,
+        exhibit=homework.exhibit(case, assignment),
+    )
+
+
+def judge(criterion: Criterion, case: Case, setup: Setup) -> Judgement:
+    """One criterion. A check with a bug leaves it undecided: that is our fault, and costs nobody points for good."""
+    check = setup.homework.checks[criterion.id]
+    try:
+        verdict = check(case, setup.assignment)
+    except Exception as error:  # noqa: BLE001 - a broken check must not cost the student, nor stop the class
+        verdict = _broken_check(error)
+    return Judgement(
+        criterion=criterion,
+        claim=inspect.cleandoc(check.__doc__ or criterion.title).splitlines()[0],
+        status=verdict.status,
+        points=_points(verdict, criterion.points),
+        blocked_by=verdict.blocked_by,
+        findings=verdict.findings,
+    )
+
+
+def _broken_check(error: Exception) -> Verdict:
+    where = "".join(traceback.format_exception(error)[-3:])[-1500:]
+    finding = Finding(
+        code="harness.check_failed",
+        severity=Severity.WARNING,
+        message=say("The harness could not tell: one of its own checks failed. This is not your mistake."),
+        actual=where,
+        hint=say("Please pass this page on to those who look after the grader."),
+    )
+    return Verdict(status=Status.UNDECIDED, findings=(finding,))
+
+
+def _points(verdict: Verdict, most: int) -> float:
+    """Whole points; a partial result is never rounded to none or all of them."""
+    if verdict.status is Status.PASSED:
+        return float(most)
+    if verdict.status is not Status.PARTIAL or most < 2:  # noqa: PLR2004 - one point cannot be divided
+        return 0.0
+    return float(min(most - 1, max(1, round(verdict.share * most))))
+
+
+def _remarks(case: Case, setup: Setup) -> tuple[Finding, ...]:
+    found: list[Finding] = []
+    for remark in setup.homework.remarks:
+        try:
+            found += remark(case, setup.assignment)
+        except Exception:  # noqa: BLE001, S112 - a remark is a courtesy; a broken one is left out
+            continue
+    return tuple(found)

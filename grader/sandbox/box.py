@@ -1,0 +1,103 @@
+"""What a confined process may see and use, and how it is started: the records of the sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Upper bounds for everything that runs in one box. `cpu_seconds` and `file_mib` hold for each process,
+    `memory_mib` (resident, shared pages counted once), `processes` (with threads) and `disk_mib` for all together."""
+
+    memory_mib: int
+    processes: int
+    disk_mib: int
+    file_mib: int
+    cpu_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """`source` on the host is seen as `target` in the box."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """What a process sees beside the interpreter and its packages. `home` is the target that it starts in; it must be
+    one of the writable mounts. `confined` is False for a mechanism without a file system view of its own."""
+
+    mounts: tuple[Mount, ...]
+    home: str
+    limits: Limits
+    environment: Mapping[str, str] = field(default_factory=dict)
+    confined: bool = True
+
+    def at(self, target: str) -> str:
+        """Where the process finds `target`: a mount's target, or a path below one."""
+        if self.confined:
+            return target
+        for mount in self.mounts:
+            if target == mount.target or target.startswith(mount.target + "/"):
+                return str(mount.source) + target.removeprefix(mount.target)
+        raise ValueError(target)
+
+    def writable(self) -> tuple[Path, ...]:
+        return tuple(mount.source for mount in self.mounts if mount.writable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """A command ready to be started. `descriptors` must be inherited by it and closed afterwards."""
+
+    argv: Sequence[str]
+    environment: Mapping[str, str]
+    directory: Path
+    descriptors: tuple[int, ...] = ()
+
+
+class Mechanism(Protocol):
+    """A way to confine, satisfied by a module."""
+
+    def unavailable(self) -> str | None:
+        """Why this machine cannot do it, as a sentence with the next step; None when it can."""
+
+    def launch(self, argv: Sequence[str], box: Box) -> Launch:
+        """The command that starts `argv` in `box`."""
+
+
+def base_environment(home: str, temporary: str) -> dict[str, str]:
+    """The whole environment of foreign code: nothing of ours is inherited. One thread, no GPU, no downloads."""
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": home,
+        "TMPDIR": temporary,
+        "LANG": "C.UTF-8",
+        "IPYTHONDIR": f"{temporary}/ipython",
+        "MPLCONFIGDIR": f"{temporary}/matplotlib",
+        "KERAS_HOME": f"{temporary}/keras",
+        "JUPYTER_PLATFORM_DIRS": "1",
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "PIP_NO_INDEX": "1",
+        "PIP_RETRIES": "0",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+        "TF_NUM_INTRAOP_THREADS": "1",
+        "TF_NUM_INTEROP_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+    }

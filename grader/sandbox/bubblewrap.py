@@ -1,0 +1,166 @@
+"""Confinement by bubblewrap: own mounts, processes and network; of the host only the interpreter, read-only.
+
+Started by root it becomes another, unprivileged user inside: with a user namespace alone the kernel would still see
+root (limits on processes would not hold, and root's files could be read). Started by an ordinary user, a user
+namespace of its own is used and no further one can be made.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import grader
+from grader.sandbox.box import MIB, Box, Launch, Limits, Mount, base_environment
+
+_INSIDE_USER = 61000  # a user id that no system gives out; the files that the box writes belong to it
+_DATA_SHARE = 0.9  # of the memory limit may be one process's private data; the watchdog counts the rest
+_SMALL_MIB = 64  # /tmp and /dev/shm
+
+
+@cache
+def unavailable() -> str | None:
+    """Why this machine cannot do it; None after a trial run that worked."""
+    if shutil.which("bwrap") is None:
+        return "The sandbox needs the Debian package bubblewrap (apt-get install bubblewrap)."
+    trial = ["bwrap", *_namespaces(), "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
+    done = subprocess.run(trial, capture_output=True, text=True, check=False, timeout=30)
+    if done.returncode == 0:
+        return None
+    said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+    return f"bubblewrap is installed but cannot make a sandbox on this machine ({said})."
+
+
+def launch(argv: Sequence[str], box: Box) -> Launch:
+    """The bwrap command for `argv`. Paths of the host travel by a descriptor, not in the visible command line."""
+    if _is_root():
+        _hand_over(box)
+    descriptors: list[int] = []
+    options = [
+        *_system(descriptors),
+        *_interpreter(),
+        *_mounts(box.mounts),
+        *["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(_SMALL_MIB * MIB)],
+        *["--tmpfs", "/dev/shm", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", box.home],
+        *_namespaces(),
+        *["--hostname", "sandbox", "--die-with-parent", "--new-session", "--clearenv"],
+        *_environment(box),
+    ]
+    listed = _data("\0".join(options) + "\0")
+    command = ["bwrap", "--args", str(listed), "--", *_become_nobody(), *_prlimit(box.limits), *argv]
+    return Launch(
+        argv=command,
+        environment={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
+        directory=Path("/"),
+        descriptors=(*descriptors, listed),
+    )
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def _namespaces() -> list[str]:
+    spaces = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+    if _is_root():
+        kept = [word for cap in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP") for word in ("--cap-add", cap)]
+        return [*spaces, "--cap-drop", "ALL", *kept]
+    return [*spaces, "--unshare-user", "--disable-userns", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"]
+
+
+def _become_nobody() -> list[str]:
+    if not _is_root():
+        return []
+    user = str(_INSIDE_USER)
+    drop = ["--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"]
+    return ["/usr/bin/setpriv", "--reuid", user, "--regid", user, *drop]
+
+
+def _prlimit(limits: Limits) -> list[str]:
+    """Limits per process, set inside: a limit on processes that is set outside would stop bwrap itself."""
+    data = int(limits.memory_mib * MIB * _DATA_SHARE)
+    return [
+        "/usr/bin/prlimit",
+        f"--data={data}",
+        f"--nproc={limits.processes}",
+        f"--fsize={limits.file_mib * MIB}",
+        f"--cpu={limits.cpu_seconds}",
+        "--nofile=1024",
+        "--core=0",
+        "--memlock=0",
+        "--",
+    ]
+
+
+def _hand_over(box: Box) -> None:
+    """Give the writable folders to the user that the box runs as."""
+    for folder in box.writable():
+        os.chown(folder, _INSIDE_USER, _INSIDE_USER, follow_symlinks=False)
+
+
+def _system(descriptors: list[int]) -> Iterator[str]:
+    yield from ("--ro-bind", "/usr", "/usr")
+    for name in ("bin", "sbin", "lib", "lib64"):
+        path = Path("/", name)
+        if path.is_symlink():
+            yield from ("--symlink", str(path.readlink()), str(path))
+        elif path.is_dir():
+            yield from ("--ro-bind", str(path), str(path))
+    yield from _directory("/etc")
+    for name in ("/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives"):
+        yield from ("--ro-bind-try", name, name)
+    user = _INSIDE_USER if _is_root() else 1000
+    for name, line in (("/etc/passwd", f"student:x:{user}:{user}::/:/bin/sh\n"), ("/etc/group", f"student:x:{user}:\n")):
+        descriptors.append(_data(line))
+        yield from ("--perms", "0444", "--ro-bind-data", str(descriptors[-1]), name)
+    yield from ("--perms", "1777", "--size", str(_SMALL_MIB * MIB), "--tmpfs", "/tmp")
+
+
+def _interpreter() -> Iterator[str]:
+    """The running interpreter, its environment and its packages. The grader's own package is hidden: an installed
+    one carries the reference solution."""
+    folders = {Path(sys.prefix), Path(sys.base_prefix), Path(sysconfig.get_path("purelib"))}
+    folders |= {Path(sys.executable).resolve().parent.parent}
+    shown = [folder for folder in sorted(folders) if folder != Path("/") and not folder.is_relative_to("/usr")]
+    for folder in shown:
+        yield from _parents(folder)
+        yield from ("--ro-bind", str(folder), str(folder))
+    own = Path(grader.__file__).parent
+    if any(own.is_relative_to(folder) for folder in [*shown, Path("/usr")]):
+        yield from ("--perms", "0000", "--tmpfs", str(own))
+
+
+def _mounts(mounts: Sequence[Mount]) -> Iterator[str]:
+    for mount in mounts:
+        yield from _parents(Path(mount.target))
+        yield from ("--bind" if mount.writable else "--ro-bind", str(mount.source), mount.target)
+
+
+def _parents(path: Path) -> Iterator[str]:
+    """Readable parent folders: those that bwrap makes by itself as root could not be entered."""
+    for parent in reversed(path.parents):
+        if str(parent) not in ("/", "/usr", "/tmp"):
+            yield from _directory(str(parent))
+
+
+def _directory(path: str) -> tuple[str, ...]:
+    return ("--perms", "0755", "--dir", path)
+
+
+def _environment(box: Box) -> Iterator[str]:
+    for name, value in {**base_environment(box.home, "/tmp"), **box.environment}.items():
+        yield from ("--setenv", name, value)
+
+
+def _data(text: str) -> int:
+    """A descriptor that holds `text`, to be read by bwrap."""
+    descriptor = os.memfd_create("grader", 0)
+    os.write(descriptor, text.encode(errors="surrogateescape"))
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor

@@ -1,0 +1,22 @@
+"""How the notebooks and probes of a batch are run: one record, the same for all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.sandbox.box import Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """`library` is the course library's file, `data` an .npz with Keras's keys; seconds are of wall time."""
+
+    library: Path
+    data: Path
+    seed: int
+    mechanism: str
+    seconds: float
+    seconds_per_cell: float
+    output_mib: int
+    limits: Limits

@@ -1,0 +1,25 @@
+"""No confinement: limits per process only. For a student's own notebook on the student's own machine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+
+from grader.sandbox.box import MIB, Box, Launch, base_environment
+
+
+def unavailable() -> str | None:
+    return None
+
+
+def launch(argv: Sequence[str], box: Box) -> Launch:
+    """`argv` in the folder of the box, with a clean environment. `box.confined` must be False."""
+    limits = box.limits
+    bounds = [f"--fsize={limits.file_mib * MIB}", f"--cpu={limits.cpu_seconds}", "--core=0", "--"]
+    prlimit = shutil.which("prlimit")
+    home = box.at(box.home)
+    return Launch(
+        argv=[*([prlimit, *bounds] if prlimit else []), *argv],
+        environment={**base_environment(home, home + "/.tmp"), **box.environment},
+        directory=next(mount.source for mount in box.mounts if mount.target == box.home),
+    )

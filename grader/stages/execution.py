@@ -1,0 +1,315 @@
+"""Submission → Execution: the notebook, as it stands, run cell by cell in a fresh kernel inside the sandbox.
+
+`execute` leaves evidence in a folder; `read` turns such a folder into a record. They never meet in one call, so that a
+verdict can be derived again without running anything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from grader.errors import GraderError
+from grader.records import (
+    CellRun,
+    CellStatus,
+    Execution,
+    Fault,
+    FaultKind,
+    LayerUse,
+    ModelUse,
+    Patch,
+    Resources,
+    SequenceUse,
+)
+from grader.sandbox import Box, Limits, Mount
+from grader.sandbox.collect import take, take_events
+from grader.sandbox.plan import Plan
+
+_MARGIN_SECONDS = 420.0  # for the kernel's start and end, on top of the notebook's own time
+_FILES, _FILE_BYTES = 400, 256 << 20  # event files that are collected
+_TRACE_BYTES = 4 << 20
+_MEASURING = ("tensorflow", "keras", "numpy", "tensorboard", "ipykernel", "nbclient")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """What to run. Folders exist; `workspace` holds work/, sockets/, trace/ and settings/, and takes the results."""
+
+    notebook: str
+    workspace: str
+    library: str
+    data: str
+    mechanism: str
+    seconds: float
+    seconds_per_cell: float
+    output_mib: int
+    limits: Limits
+
+    @classmethod
+    def read(cls, path: Path) -> Spec:
+        raw = json.loads(path.read_text())
+        return cls(**{**raw, "limits": Limits(**raw["limits"])})
+
+    def write(self, path: Path) -> None:
+        path.write_text(json.dumps(dataclasses.asdict(self)))
+
+
+def box_for(spec: Spec) -> Box:
+    """What the kernel sees: an empty home, the course library, the data, and how to be reached."""
+    root = Path(spec.workspace)
+    return Box(
+        mounts=(
+            Mount(source=root / "work", target="/box", writable=True),
+            Mount(source=root / "sockets", target="/sockets", writable=True),
+            Mount(source=root / "trace", target="/trace", writable=True),
+            Mount(source=root / "settings", target="/settings"),
+            Mount(source=Path(__file__).parents[1] / "inside", target="/inside"),
+            Mount(source=Path(spec.library), target="/course/" + Path(spec.library).name),
+            Mount(source=Path(spec.data), target="/data/mnist.npz"),
+        ),
+        home="/box",
+        limits=spec.limits,
+        confined=spec.mechanism != "none",
+    )
+
+
+def versions() -> tuple[tuple[str, str], ...]:
+    """Versions of all that a result may depend on."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    return (("python", python), *((name, version(name)) for name in _MEASURING))
+
+
+def execute(notebook: Path, plan: Plan, evidence: Path) -> None:
+    """Run a notebook and leave what came of it in the folder `evidence` (made here, complete or not there at all).
+
+    Raises GraderError when the harness itself could not run it.
+    """
+    with tempfile.TemporaryDirectory(prefix="gr-", dir=_short_folder(), ignore_cleanup_errors=True) as name:
+        workspace = _prepare(Path(name), notebook, plan)
+        resources = _drive(workspace)
+        _collect(workspace, resources, evidence)
+
+
+def _short_folder() -> str | None:
+    """Sockets need short paths: /tmp where it can be written, else the system's own choice."""
+    return "/tmp" if os.access("/tmp", os.W_OK) else None
+
+
+def _prepare(workspace: Path, notebook: Path, plan: Plan) -> Path:
+    workspace.chmod(0o755)
+    for folder in ("work", "sockets", "trace", "settings"):
+        (workspace / folder).mkdir()
+    shutil.copyfile(notebook, workspace / "notebook.ipynb", follow_symlinks=True)
+    spec = Spec(
+        notebook=str(workspace / "notebook.ipynb"),
+        workspace=str(workspace),
+        library=str(plan.library),
+        data=str(plan.data),
+        mechanism=plan.mechanism,
+        seconds=plan.seconds,
+        seconds_per_cell=plan.seconds_per_cell,
+        output_mib=plan.output_mib,
+        limits=plan.limits,
+    )
+    spec.write(workspace / "spec.json")
+    _write_settings(workspace, spec, plan)
+    return workspace
+
+
+def _write_settings(workspace: Path, spec: Spec, plan: Plan) -> None:
+    box = box_for(spec)
+    library = box.at(f"/course/{plan.library.name}")
+    settings = {
+        "library": str(Path(library).parent),
+        "library_name": plan.library.stem,
+        "data": box.at("/data/mnist.npz"),
+        "seed": plan.seed,
+        "trace": box.at("/trace/trace.jsonl"),
+    }
+    path = workspace / "settings" / "settings.json"
+    path.write_text(json.dumps(settings))
+    path.chmod(0o644)
+
+
+def _drive(workspace: Path) -> Resources:
+    spec = Spec.read(workspace / "spec.json")
+    with (workspace / "runner.log").open("w+b") as log:
+        command = [sys.executable, "-m", "grader.runner", str(workspace / "spec.json")]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        try:
+            usage = _wait(process, spec.seconds + _MARGIN_SECONDS)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                process.wait()
+        if not (workspace / "outcome.json").is_file():
+            log.seek(0)
+            raise GraderError(f"The notebook runner ended without a result:\n{log.read()[-3000:].decode(errors='replace')}")
+    return usage
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> Resources:
+    """Wait and account; on the deadline the runner is killed, and with it everything that it started."""
+    began = time.monotonic()
+    killer = threading.Timer(seconds, process.kill)
+    killer.start()
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    finally:
+        killer.cancel()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return Resources(wall_seconds=time.monotonic() - began, cpu_seconds=usage.ru_utime + usage.ru_stime)
+
+
+def _collect(workspace: Path, resources: Resources, evidence: Path) -> None:
+    """Take over what the run left, nothing but plain files, and only now that nobody writes any more."""
+    evidence.mkdir(parents=True)
+    for name in ("outcome.json", "executed.ipynb"):
+        shutil.copyfile(workspace / name, evidence / name)
+    take(workspace / "trace" / "trace.jsonl", evidence / "trace.jsonl", _TRACE_BYTES)
+    (evidence / "logs").mkdir()
+    take_events(workspace / "work" / "logs", evidence / "logs", files=_FILES, most=_FILE_BYTES)
+    measured = {
+        "wall_seconds": resources.wall_seconds,
+        "cpu_seconds": resources.cpu_seconds,
+        "versions": dict(versions()),
+    }
+    (evidence / "measured.json").write_text(json.dumps(measured))
+
+
+# --- reading the evidence -------------------------------------------------------------------------------------------
+
+
+def read(evidence: Path) -> Execution:
+    """The record of a run from its folder. The trace was written inside: it is read as a claim, with care."""
+    outcome = json.loads((evidence / "outcome.json").read_text())
+    measured = json.loads((evidence / "measured.json").read_text())
+    counts = {int(count): int(index) for count, index in outcome["counts"].items()}
+    models, patch = _read_trace(evidence / "trace.jsonl", counts)
+    return Execution(
+        cells=tuple(_cell_run(raw) for raw in outcome["cells"]),
+        fault=_fault(outcome["fault"]),
+        models=models,
+        patch=patch,
+        resources=Resources(
+            wall_seconds=measured["wall_seconds"],
+            cpu_seconds=measured["cpu_seconds"],
+            peak_memory_mib=outcome["peak_memory_mib"],
+        ),
+        versions=tuple(measured["versions"].items()),
+        logs=evidence / "logs",
+        executed_notebook=evidence / "executed.ipynb",
+    )
+
+
+def _cell_run(raw: dict[str, Any]) -> CellRun:
+    return CellRun(**{**raw, "status": CellStatus(raw["status"]), "fault": _fault(raw["fault"])})
+
+
+def _fault(raw: dict[str, Any] | None) -> Fault | None:
+    return None if raw is None else Fault(**{**raw, "kind": FaultKind(raw["kind"])})
+
+
+def _read_trace(path: Path, counts: dict[int, int]) -> tuple[tuple[ModelUse, ...], Patch | None]:
+    facts = list(_facts(path))
+    models = {fact["model"]: fact for fact in facts if fact.get("fact") == "model"}
+    uses = tuple(_model_use(number, fact, facts) for number, fact in models.items())
+    patches = [fact for fact in facts if fact.get("fact") == "patch"]
+    return uses, _patch(patches, counts)
+
+
+def _facts(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.is_file():
+        return
+    for line in path.read_text(errors="replace").splitlines():
+        try:
+            fact = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(fact, dict):
+            yield fact
+
+
+def _model_use(number: object, model: dict[str, Any], facts: list[dict[str, Any]]) -> ModelUse:
+    own = [fact for fact in facts if fact.get("model") == number]
+    logged = [fact["logdir"] for fact in own if fact.get("fact") == "logs" and fact.get("logdir")]
+    logdir = logged[0] if logged else model.get("logdir")
+    return ModelUse(
+        run=_run_name(logdir),
+        layers=tuple(_layer(raw) for raw in _list(model.get("layers"))),
+        sequences=tuple(_sequence(raw) for raw in own if raw.get("fact") == "feed"),
+    )
+
+
+def _run_name(logdir: object) -> str | None:
+    """`./logs/relu/` → `relu`: the folder below the last `logs`."""
+    if not isinstance(logdir, str):
+        return None
+    parts = [part for part in logdir.split("/") if part not in ("", ".")]
+    if "logs" in parts:
+        parts = parts[len(parts) - parts[::-1].index("logs") :]
+    return "/".join(parts) or "."
+
+
+def _list(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _layer(raw: dict[str, Any]) -> LayerUse:
+    return LayerUse(
+        kind=str(raw.get("kind")),
+        origin=str(raw.get("origin")),
+        name=str(raw.get("name")),
+        inputs=_whole(raw.get("inputs")),
+        outputs=_whole(raw.get("outputs")),
+        activation=str(raw["activation"]) if raw.get("activation") is not None else None,
+    )
+
+
+def _sequence(raw: dict[str, Any]) -> SequenceUse:
+    return SequenceUse(
+        number=_whole(raw.get("sequence")) or 0,
+        length=_whole(raw.get("length")) or 0,
+        batch_size=_whole(raw.get("batch_size")) or 0,
+        samples=_whole(raw.get("samples")) or 0,
+        preprocess=str(raw["preprocess"]) if raw.get("preprocess") is not None else None,
+        low=_number(raw.get("low")),
+        high=_number(raw.get("high")),
+        labels=str(raw.get("labels", ""))[:10],
+    )
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else math.nan
+
+
+def _patch(facts: list[dict[str, Any]], counts: dict[int, int]) -> Patch | None:
+    """The last state that was seen. The library's own method reports the library's module."""
+    own = [fact for fact in facts if fact.get("module") == "__main__"] or facts
+    if not own:
+        return None
+    last = own[-1]
+    return Patch(
+        is_function=bool(last.get("is_function")),
+        module=str(last.get("module")),
+        name=str(last.get("name")),
+        cell=counts.get(last["count"]) if isinstance(last.get("count"), int) else None,
+    )

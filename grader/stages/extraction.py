@@ -1,0 +1,386 @@
+"""Submission → Definitions: what the brief asks for, found in the syntax tree, without running anything.
+
+A definition is cut out together with everything at the notebook's top level that it needs, transitively: imports,
+helpers, constants, classes. The course library's own names are left to the pristine library, also when the notebook
+has pasted it. Where a name is bound several times the last cell that ran counts.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from grader.records import Cell, CellKind, Definition, Fault, FaultKind
+
+_MAX_SOURCE = 1 << 20  # bytes of one cell that are parsed
+_MAX_REPAIRS = 50  # lines of a cell that are taken for shell commands before it is given up
+_MAGIC = re.compile(r"^\s*(?:[%!?]|[\w.]+\s*=\s*[%!]|[\w.]+\?{1,2}\s*$)")
+_LINE_MAGIC_WITH_CODE = re.compile(r"^(\s*)%(?:time|timeit|prun)\s+(?=\S)(?!-)")
+_CELL_MAGIC_WITH_CODE = re.compile(r"^%%(?:time|timeit|capture|prun)\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """A statement of the notebook's top level: the names it binds, and those that it needs from outside."""
+
+    node: ast.stmt
+    cell: int
+    order: int
+    binds: frozenset[str]
+    needs: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A definition that the brief names. `attribute` is set for a method that is patched onto a class: then whatever
+    the notebook puts there is wanted, under any name. `keyword` is set for a function that is handed over by keyword
+    (`call(..., keyword=function)`)."""
+
+    name: str
+    attribute: tuple[str, str] | None = None
+    keyword: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extraction:
+    """What was found, by the brief's names, and why the rest was not."""
+
+    definitions: Mapping[str, Definition]
+    faults: Mapping[str, Fault]
+
+
+def extract(cells: Iterable[Cell], wanted: Sequence[Wanted], given: frozenset[str]) -> Extraction:
+    """Cut the wanted definitions out of the code cells. `given` are the names of the course library."""
+    statements = tuple(_statements(cells))
+    definitions: dict[str, Definition] = {}
+    faults: dict[str, Fault] = {}
+    for item in wanted:
+        target = _find(statements, item)
+        if target is None:
+            faults[item.name] = Fault(kind=FaultKind.MISSING, message=f"No definition of {item.name} was found.")
+        else:
+            definitions[item.name] = _definition(item, target, statements, given)
+    return Extraction(definitions=definitions, faults=faults)
+
+
+def code_of(source: str) -> ast.Module | None:
+    """The syntax tree of a cell with its magics and shell commands blanked out, line numbers kept; None when it
+    cannot be parsed. IPython's own transformation is not used: it loses the lines that findings point to."""
+    lines = _without_magics(source[:_MAX_SOURCE].splitlines())
+    for _ in range(_MAX_REPAIRS):
+        try:
+            return ast.parse("\n".join(lines))
+        except SyntaxError as error:
+            number = (error.lineno or 0) - 1
+            if not 0 <= number < len(lines) or not _looks_like_a_command(lines[number]):
+                return None
+            lines[number] = _blank(lines[number])
+        except (ValueError, RecursionError, MemoryError):
+            return None
+    return None
+
+
+def _without_magics(lines: list[str]) -> list[str]:
+    if lines and lines[0].startswith("%%"):
+        keep = _CELL_MAGIC_WITH_CODE.match(lines[0])
+        lines = ["", *lines[1:]] if keep else []
+    return [_without_magic(line) for line in lines]
+
+
+def _without_magic(line: str) -> str:
+    timed = _LINE_MAGIC_WITH_CODE.match(line)
+    if timed:
+        return timed.group(1) + line[timed.end() :]
+    return _blank(line) if _MAGIC.match(line) else line
+
+
+def _blank(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())] + "pass"
+
+
+def _looks_like_a_command(line: str) -> bool:
+    """`mkdir logs`, `pip install x`: automagic, a word and its arguments."""
+    return re.match(r"^\s*[a-z][\w-]*(?:\s+[^=(]*)?$", line) is not None
+
+
+def _statements(cells: Iterable[Cell]) -> Iterator[Statement]:
+    order = 0
+    for cell in cells:
+        tree = code_of(cell.source) if cell.kind is CellKind.CODE else None
+        for node in tree.body if tree else ():
+            order += 1
+            yield Statement(node=node, cell=cell.index, order=order, binds=_binds(node), needs=_needs(node))
+
+
+# --- names ----------------------------------------------------------------------------------------------------------
+
+
+class _Names(ast.NodeVisitor):
+    """Names that a statement binds at the top level, and names that it uses at any depth without binding them."""
+
+    def __init__(self) -> None:
+        self.binds: set[str] = set()
+        self.uses: set[str] = set()
+        self.local: list[set[str]] = []
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if isinstance(node.ctx, ast.Load):
+            if not any(node.id in scope for scope in self.local):
+                self.uses.add(node.id)
+        elif not self.local:
+            self.binds.add(node.id)
+
+    def visit_alias(self, node: ast.alias) -> None:
+        if not self.local:
+            self.binds.add((node.asname or node.name).split(".")[0])
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self._outside(node)
+        arguments = {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
+        self.local.append(arguments | _assigned(node))
+        for child in node.body:
+            self.visit(child)
+        self.local.pop()
+
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        self.local.append({a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)})
+        self.visit(node.body)
+        self.local.pop()
+        for default in (*node.args.defaults, *node.args.kw_defaults):
+            if default is not None:
+                self.visit(default)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        if not self.local:
+            self.binds.add(node.name)
+        for child in (*node.bases, *node.keywords, *node.decorator_list):
+            self.visit(child)
+        self.local.append(set())
+        for child in node.body:
+            self.visit(child)
+        self.local.pop()
+
+    def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
+        targets = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
+        self.local.append(targets)
+        self.generic_visit(node)
+        self.local.pop()
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension  # noqa: N815
+
+    def _outside(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        """What a function definition evaluates where it stands: decorators, defaults, annotations, its own name."""
+        if not self.local:
+            self.binds.add(node.name)
+        for child in (*node.decorator_list, *node.args.defaults, *node.args.kw_defaults, node.returns):
+            if child is not None:
+                self.visit(child)
+        for argument in ast.walk(node.args):
+            if isinstance(argument, ast.arg) and argument.annotation is not None:
+                self.visit(argument.annotation)
+
+
+def _assigned(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """Names that a function's own body binds, less those it declares global."""
+    found: set[str] = set()
+    shared: set[str] = set()
+    for child in ast.walk(node):
+        match child:
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+                found.add(name)
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) if child is not node:
+                found.add(name)
+            case ast.alias():
+                found.add((child.asname or child.name).split(".")[0])
+            case ast.ExceptHandler(name=str(name)):
+                found.add(name)
+            case ast.Global(names=names):
+                shared.update(names)
+    return found - shared
+
+
+def _names(node: ast.stmt) -> _Names:
+    names = _Names()
+    try:
+        names.visit(node)
+    except RecursionError:
+        return _Names()
+    return names
+
+
+def _binds(node: ast.stmt) -> frozenset[str]:
+    """Names bound by a statement. `X.attribute = …` and `X.append(…)` count as a change of X."""
+    bound = set(_names(node).binds)
+    if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        bound |= {root for target in targets for root in [_root(target)] if root}
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
+        bound |= {root for root in [_root(node.value.func)] if root}
+    return frozenset(bound)
+
+
+def _root(node: ast.expr) -> str | None:
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def _needs(node: ast.stmt) -> frozenset[str]:
+    names = _names(node)
+    own = names.binds if isinstance(node, ast.FunctionDef | ast.ClassDef) else set()
+    return frozenset(names.uses - own - set(dir(builtins)))
+
+
+# --- finding --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Target:
+    """Where a definition is: the statement, the name to be called, and for a method its class."""
+
+    statement: Statement
+    name: str
+    method_of: str | None = None
+
+
+def _find(statements: Sequence[Statement], wanted: Wanted) -> _Target | None:
+    names = [*_handed_over(statements, wanted), wanted.name]
+    for name in names:
+        found = _last_definition(statements, name)
+        if found is not None:
+            return found
+    return _method(statements, wanted)
+
+
+def _handed_over(statements: Sequence[Statement], wanted: Wanted) -> Iterator[str]:
+    """Names that the notebook itself puts in the wanted place, the last one first."""
+    for statement in reversed(statements):
+        for node in ast.walk(statement.node):
+            name = _patched_name(node, wanted.attribute) or _keyword_name(node, wanted.keyword)
+            if name is not None:
+                yield name
+
+
+def _patched_name(node: ast.AST, attribute: tuple[str, str] | None) -> str | None:
+    """`Class.method = name` and `setattr(Class, "method", name)`."""
+    if attribute is None:
+        return None
+    match node:
+        case ast.Assign(targets=[ast.Attribute(attr=attr, value=owner)], value=ast.Name(id=name)):
+            return name if attr == attribute[1] and _last_part(owner) == attribute[0] else None
+        case ast.Call(func=ast.Name(id="setattr"), args=[owner, ast.Constant(value=attr), ast.Name(id=name)]):
+            return name if attr == attribute[1] and _last_part(owner) == attribute[0] else None
+    return None
+
+
+def _keyword_name(node: ast.AST, keyword: tuple[str, str] | None) -> str | None:
+    if keyword is None or not isinstance(node, ast.Call) or _last_part(node.func) != keyword[0]:
+        return None
+    return next((k.value.id for k in node.keywords if k.arg == keyword[1] and isinstance(k.value, ast.Name)), None)
+
+
+def _last_part(node: ast.expr) -> str | None:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def _last_definition(statements: Sequence[Statement], name: str) -> _Target | None:
+    for statement in reversed(statements):
+        node = statement.node
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == name:
+            return _Target(statement=statement, name=name)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda | ast.Call) and name in statement.binds:
+            if any(isinstance(target, ast.Name) and target.id == name for target in node.targets):
+                return _Target(statement=statement, name=name)
+    return None
+
+
+def _method(statements: Sequence[Statement], wanted: Wanted) -> _Target | None:
+    """The method inside a class of the right name, when the library was pasted and changed in place."""
+    if wanted.attribute is None:
+        return None
+    for statement in reversed(statements):
+        if isinstance(statement.node, ast.ClassDef) and statement.node.name == wanted.attribute[0]:
+            for node in statement.node.body:
+                if isinstance(node, ast.FunctionDef) and node.name == wanted.attribute[1]:
+                    return _Target(
+                        statement=Statement(
+                            node=node,
+                            cell=statement.cell,
+                            order=statement.order,
+                            binds=frozenset({node.name}),
+                            needs=_needs(node),
+                        ),
+                        name=node.name,
+                        method_of=wanted.attribute[0],
+                    )
+    return None
+
+
+# --- cutting out ----------------------------------------------------------------------------------------------------
+
+
+def _definition(
+    wanted: Wanted, target: _Target, statements: Sequence[Statement], given: frozenset[str]
+) -> Definition:
+    needed = _closure(target.statement, statements, given)
+    parts = [ast.unparse(statement.node) for statement in needed]
+    return Definition(
+        wanted=wanted.name,
+        name=target.name,
+        source="\n\n".join(parts) + "\n",
+        cell=target.statement.cell,
+        line=getattr(target.statement.node, "lineno", 1),
+        normal=normal_form(target.statement.node),
+    )
+
+
+def _closure(target: Statement, statements: Sequence[Statement], given: frozenset[str]) -> list[Statement]:
+    """The target and every statement that binds a name it needs, in the notebook's order. Of a name that is defined
+    anew (def, class, import) only the last time counts; statements that train are left out."""
+    chosen = {target.order: target}
+    open_names, closed = set(target.needs), set(given)
+    while open_names:
+        name = open_names.pop()
+        closed.add(name)
+        for statement in _binding(name, statements):
+            if statement.order not in chosen and statement.order != target.order and not (statement.binds & given):
+                chosen[statement.order] = statement
+                open_names |= statement.needs - closed
+    return [chosen[order] for order in sorted(chosen)]
+
+
+def _binding(name: str, statements: Sequence[Statement]) -> list[Statement]:
+    found = [s for s in statements if name in s.binds and not _trains(s.node)]
+    fresh = [i for i, s in enumerate(found) if _defines_anew(s.node, name)]
+    return found[fresh[-1] :] if fresh else found
+
+
+def _defines_anew(node: ast.stmt, name: str) -> bool:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom):
+        return True
+    return isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets)
+
+
+def _trains(node: ast.stmt) -> bool:
+    """A statement at the top level that would start a training, or wait for a person."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return False
+    calls = (child.func for child in ast.walk(node) if isinstance(child, ast.Call))
+    return any(_last_part(call) in {"fit_generator", "predict_generator", "fit", "input"} for call in calls)
+
+
+def normal_form(node: ast.AST) -> str:
+    """The code of a definition without comments, docstrings and layout."""
+    copy = ast.parse(ast.unparse(node))
+    for child in ast.walk(copy):
+        body = getattr(child, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            child.body = body[1:] or [ast.Pass()]  # type: ignore[attr-defined]
+    return ast.unparse(copy)

@@ -1,0 +1,183 @@
+"""Definitions → Evidence: extracted code runs in a second, fresh, sandboxed process and answers drawn questions.
+
+Only questions go in, only arrays and event files come out. `ask` leaves both in a folder; `read` makes records of them.
+A probe that hangs or dies takes none of the others with it: the rest is asked again in a new process.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.errors import ProbeFailed
+from grader.records import Definition, Evidence, Fault, FaultKind, Question, Resources
+from grader.sandbox import MECHANISMS, Box, Completed, Mount, run
+from grader.sandbox.collect import take, take_events
+from grader.sandbox.plan import Plan
+
+_ANSWER_BYTES = 64 << 20
+_FILES = 50
+_SAYS = {
+    FaultKind.TIMED_OUT: "It did not come to an end in {seconds:.0f} s on a small input.",
+    FaultKind.OUT_OF_MEMORY: "It used more memory than it may on a small input.",
+    FaultKind.DISK_LIMIT: "It wrote more to disk than it may on a small input.",
+    FaultKind.KERNEL_DIED: "Its process died.",
+}
+
+
+def ask(questions: Sequence[Question], plan: Plan, probes: Path, seconds: float, evidence: Path) -> None:
+    """Ask all questions and leave them with their answers in the folder `evidence`, one folder a question."""
+    for question in questions:
+        _store(question, evidence / question.probe)
+    open_names = [question.probe for question in questions]
+    total = Resources()
+    while open_names:
+        done = _round(open_names, plan, probes, seconds, evidence)
+        total += done.resources
+        answered = [name for name in open_names if (evidence / name / "answer" / "done").exists()]
+        rest = [name for name in open_names if name not in answered]
+        if rest:
+            _blame(rest.pop(0), done, seconds, evidence)
+        open_names = rest
+    (evidence / "measured.json").write_text(json.dumps(asdict(total)))
+
+
+def _store(question: Question, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "definition.py").write_text(question.definition.source, encoding="utf-8")
+    (folder / "definition.json").write_text(json.dumps(asdict(question.definition)))
+    (folder / "settings.json").write_text(json.dumps({**question.settings, "probe": question.probe}))
+    np.savez(folder / "arrays.npz", **dict(question.arrays))  # type: ignore[arg-type]
+
+
+def _round(names: Sequence[str], plan: Plan, probes: Path, seconds: float, evidence: Path) -> Completed:
+    """One process for the given questions; what it answered is taken over."""
+    with tempfile.TemporaryDirectory(prefix="gr-", ignore_cleanup_errors=True) as workspace:
+        root = Path(workspace)
+        root.chmod(0o755)
+        box = _box(root, names, plan, probes, evidence)
+        paths = [box.at(path) for path in ("/inside/run_probe.py", "/questions", "/box")]
+        done = run([sys.executable, *paths], box, MECHANISMS[plan.mechanism], seconds=seconds)
+        for name in names:
+            _take_answer(root / "box" / name, evidence / name / "answer")
+    return done
+
+
+def _box(root: Path, names: Sequence[str], plan: Plan, probes: Path, evidence: Path) -> Box:
+    (root / "box").mkdir()
+    (root / "questions").mkdir(mode=0o755)
+    box = Box(
+        mounts=(
+            Mount(source=root / "box", target="/box", writable=True),
+            Mount(source=root / "questions", target="/questions"),
+            Mount(source=Path(__file__).parents[1] / "inside", target="/inside"),
+            Mount(source=probes, target="/probes"),
+            Mount(source=plan.library, target="/course/" + plan.library.name),
+        ),
+        home="/box",
+        limits=plan.limits,
+        confined=plan.mechanism != "none",
+    )
+    for name in names:
+        shutil.copytree(evidence / name, root / "questions" / name, ignore=shutil.ignore_patterns("answer"))
+    library = Path(box.at(f"/course/{plan.library.name}"))
+    order = {"names": list(names), "probes": box.at("/probes"), "course": str(library.parent), "library": library.stem}
+    (root / "questions" / "order.json").write_text(json.dumps(order))
+    return box
+
+
+def _take_answer(source: Path, target: Path) -> None:
+    if source.is_symlink() or not source.is_dir():
+        return
+    target.mkdir()
+    for name in ("started", "done", "arrays.npz", "faults.json"):
+        take(source / name, target / name, _ANSWER_BYTES)
+    take_events(source / "logs", target / "logs", files=_FILES, most=_ANSWER_BYTES)
+
+
+def _blame(name: str, done: Completed, seconds: float, evidence: Path) -> None:
+    """The question that was open when the process ended. Raises ProbeFailed when none had even been started."""
+    answer = evidence / name / "answer"
+    if not (answer / "started").exists():
+        raise ProbeFailed(f"The probes' process did not get to its first question:\n{done.tail}")
+    kind = done.stopped or FaultKind.KERNEL_DIED
+    message = _SAYS[kind].format(seconds=seconds)
+    (answer / "ended.json").write_text(json.dumps({"kind": kind, "message": message}))
+
+
+# --- reading the evidence -------------------------------------------------------------------------------------------
+
+
+def read(evidence: Path) -> dict[str, Evidence]:
+    """The answers by the probes' names, from the folder that `ask` left."""
+    if not evidence.is_dir():
+        return {}
+    return {folder.name: _read_one(folder) for folder in sorted(evidence.iterdir()) if folder.is_dir()}
+
+
+def resources(evidence: Path) -> Resources:
+    """What all probes together used."""
+    path = evidence / "measured.json"
+    return Resources(**json.loads(path.read_text())) if path.is_file() else Resources()
+
+
+def _read_one(folder: Path) -> Evidence:
+    definition = Definition(**json.loads((folder / "definition.json").read_text()))
+    question = Question(
+        probe=folder.name,
+        definition=definition,
+        settings=json.loads((folder / "settings.json").read_text()),
+        arrays=_arrays(folder / "arrays.npz"),
+    )
+    answer = folder / "answer"
+    return Evidence(
+        question=question,
+        arrays=_arrays(answer / "arrays.npz"),
+        logs=answer / "logs",
+        faults=_faults(answer, definition),
+    )
+
+
+def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+    """Numeric arrays of an .npz; anything else in it, or a broken one, gives nothing."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files if file[name].dtype.kind in "biuf"}
+    except (OSError, ValueError, EOFError, KeyError, MemoryError, NotImplementedError, zipfile.BadZipFile):
+        return {}
+
+
+def _faults(answer: Path, definition: Definition) -> Mapping[str, Fault]:
+    found: dict[str, Fault] = {}
+    for step, raw in _entries(answer / "faults.json"):
+        found[step] = Fault(
+            kind=FaultKind.RAISED,
+            message=str(raw.get("message", ""))[:500],
+            cell=definition.cell,
+            traceback=str(raw.get("traceback", ""))[:4000],
+        )
+    ended = dict(_entries(answer / "ended.json", whole=True)).get("")
+    if ended:
+        found[""] = Fault(kind=FaultKind(ended["kind"]), message=str(ended["message"]), cell=definition.cell)
+    return found
+
+
+def _entries(path: Path, *, whole: bool = False) -> Iterable[tuple[str, dict[str, Any]]]:
+    try:
+        raw = json.loads(path.read_text(errors="replace"))
+    except (OSError, ValueError, RecursionError):
+        return ()
+    if whole:
+        return (("", raw),)
+    return [(k, v) for k, v in raw.items() if isinstance(v, dict)] if isinstance(raw, dict) else ()
+
