@@ -83,7 +83,9 @@ def load_assignment(folder: Path) -> Assignment:
     except FileNotFoundError as error:
         raise UsageError(f"There is no assignment.toml in {folder}. Name the folder that holds it.") from error
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BrokenReference(f"{path} cannot be used: {type(error).__name__}: {error}. Mend it and try again.") from error
+        raise BrokenReference(
+            f"{path} cannot be used: {type(error).__name__}: {error}. Mend it and try again."
+        ) from error
 
 
 def _assignment(folder: Path, raw: dict[str, Any]) -> Assignment:

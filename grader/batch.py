@@ -73,7 +73,9 @@ def grade_candidate(candidate: Candidate, setup: Setup, workspace: Path, progres
     except UnreadableSubmission as error:
         return _ungraded(candidate, setup, error.message)
     except GraderError as error:
-        reason = say("The harness failed on this submission; that is not its author's fault. {reason}", reason=str(error))
+        reason = say(
+            "The harness failed on this submission; that is not its author's fault. {reason}", reason=str(error)
+        )
         return _ungraded(candidate, setup, reason)
 
 
@@ -107,5 +109,3 @@ def data_note(setup: Setup) -> Message | None:
             "or the embedded digits were asked for. Values differ from those of MNIST; the criteria are the same."
         )
     return say("Graded on data of the instructor's own file, not on MNIST. Values differ from those of MNIST.")
-
-

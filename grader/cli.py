@@ -16,7 +16,9 @@ from grader.errors import GraderError
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="grader", description="Grades a deep-learning homework: notebooks and their TensorBoard logs.")
+    top = argparse.ArgumentParser(
+        prog="grader", description="Grades a deep-learning homework: notebooks and their TensorBoard logs."
+    )
     top.add_argument("--version", action="version", version=f"grader {__version__}")
     verbs = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_grade(verbs.add_parser("grade", help="grade notebooks, folders and archives of submissions"))
@@ -28,25 +30,47 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_grade(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a notebook, a submission's folder or archive, or a folder of such")
-    verb.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR", help="where the results go (default: reports/)")
-    verb.add_argument("--jobs", type=_positive, default=None, metavar="N", help="submissions at a time (default: one a core)")
-    verb.add_argument("--fail-under", type=float, default=None, metavar="POINTS", help="exit with 1 when a submission has fewer points")
+    verb.add_argument(
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="a notebook, a submission's folder or archive, or a folder of such",
+    )
+    verb.add_argument(
+        "--out", type=Path, default=Path("reports"), metavar="DIR", help="where the results go (default: reports/)"
+    )
+    verb.add_argument(
+        "--jobs", type=_positive, default=None, metavar="N", help="submissions at a time (default: one a core)"
+    )
+    verb.add_argument(
+        "--fail-under",
+        type=float,
+        default=None,
+        metavar="POINTS",
+        help="exit with 1 when a submission has fewer points",
+    )
     _add_common(verb)
     verb.set_defaults(run=commands.grade)
 
 
 def _add_check(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("notebook", type=Path, metavar="NOTEBOOK")
-    verb.add_argument("--logs", type=Path, default=None, metavar="DIR_OR_ARCHIVE", help="the logs that are handed in with it")
-    verb.add_argument("--format", choices=("text", "json", "github"), default="text", help="how the result is printed (default: text)")
+    verb.add_argument(
+        "--logs", type=Path, default=None, metavar="DIR_OR_ARCHIVE", help="the logs that are handed in with it"
+    )
+    verb.add_argument(
+        "--format", choices=("text", "json", "github"), default="text", help="how the result is printed (default: text)"
+    )
     _add_common(verb)
     verb.set_defaults(run=commands.check)
 
 
 def _add_reference(verb: argparse.ArgumentParser) -> None:
     verbs = verb.add_subparsers(dest="reference_command", required=True, metavar="COMMAND")
-    build = verbs.add_parser("build", help="run the reference solution and write the bands that curves are compared with")
+    build = verbs.add_parser(
+        "build", help="run the reference solution and write the bands that curves are compared with"
+    )
     build.add_argument("--seeds", type=_positive, default=8, metavar="N", help="how many seeds (default: 8)")
     build.add_argument("--jobs", type=_positive, default=None, metavar="N", help="runs at a time (default: one a core)")
     _add_common(build)
@@ -55,9 +79,24 @@ def _add_reference(verb: argparse.ArgumentParser) -> None:
 
 def _add_common(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--profile", default="fast", help="fast (a slice of the data, the default) or full")
-    verb.add_argument("--data", default="auto", metavar="auto|mnist|embedded|FILE.npz", help="what the notebooks are run on (default: auto)")
-    verb.add_argument("--reference", type=Path, default=None, metavar="DIR", help="the folder with assignment.toml (default: the grader's own)")
-    verb.add_argument("--without-sandbox", action="store_true", help="run notebooks unconfined where the sandbox is missing: only code that you trust")
+    verb.add_argument(
+        "--data",
+        default="auto",
+        metavar="auto|mnist|embedded|FILE.npz",
+        help="what the notebooks are run on (default: auto)",
+    )
+    verb.add_argument(
+        "--reference",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="the folder with assignment.toml (default: the grader's own)",
+    )
+    verb.add_argument(
+        "--without-sandbox",
+        action="store_true",
+        help="run notebooks unconfined where the sandbox is missing: only code that you trust",
+    )
 
 
 def _positive(text: str) -> int:

@@ -137,7 +137,10 @@ def _own(options: argparse.Namespace, workspace: Path) -> Candidate:
 
 def build_reference(options: argparse.Namespace) -> int:
     """Run the reference solution over several seeds and write the bands for one profile and data set."""
-    with tempfile.TemporaryDirectory(prefix="gr-reference-") as workspace, _setup(options, Path(workspace, "evidence")) as setup:
+    with (
+        tempfile.TemporaryDirectory(prefix="gr-reference-") as workspace,
+        _setup(options, Path(workspace, "evidence")) as setup,
+    ):
         seeds = range(setup.assignment.seed, setup.assignment.seed + options.seeds)
         solution = find_submissions([setup.assignment.folder / "solution.ipynb"], Path(workspace))[0]
         with display(len(seeds)) as watch, ThreadPoolExecutor(_jobs(options.jobs, len(seeds))) as pool:
@@ -197,9 +200,17 @@ def _data_line() -> tuple[bool, str, str]:
     path = mnist.cached()
     if path is not None:
         return True, "data", f"MNIST in {path}"
-    return False, "data", "MNIST is not in the Keras cache: it is fetched at the first use, else embedded digits are used"
+    return (
+        False,
+        "data",
+        "MNIST is not in the Keras cache: it is fetched at the first use, else embedded digits are used",
+    )
 
 
 def _reference_line(assignment: Assignment) -> tuple[bool, str, str]:
     bands = sorted(path.stem for path in (assignment.folder / "bands").glob("*.json"))
-    return bool(bands), "reference", "bands for " + ", ".join(bands) if bands else "no bands: run grader reference build"
+    return (
+        bool(bands),
+        "reference",
+        "bands for " + ", ".join(bands) if bands else "no bands: run grader reference build",
+    )

@@ -75,5 +75,3 @@ def undecided(code: str, template: str, **values: str | int | float) -> Verdict:
     """The harness could not tell: our fault, never the student's loss."""
     finding = Finding(code=code, severity=Severity.WARNING, message=say(template, **values))
     return Verdict(status=Status.UNDECIDED, findings=(finding,))
-
-

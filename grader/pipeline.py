@@ -72,9 +72,7 @@ def observe(submission: Submission, setup: Setup, progress: Progress) -> Path:
         progress("probing")
         rng = np.random.default_rng(secrets.randbits(128))
         questions = setup.homework.draw(found.definitions, rng)
-        probing.ask(
-            questions, setup.plan, setup.homework.probes, setup.assignment.probe_seconds, folder / "probes"
-        )
+        probing.ask(questions, setup.plan, setup.homework.probes, setup.assignment.probe_seconds, folder / "probes")
 
     return store.evidence_folder(setup.evidence, _key(submission, setup), make)
 
@@ -96,7 +94,11 @@ def _key(submission: Submission, setup: Setup) -> str:
             "sandbox": setup.plan.mechanism,
             "versions": execution.versions(),
             "measuring": store.digest_of(
-                package / "inside", setup.homework.probes, package / "runner.py", package / "stages", package / "sandbox"
+                package / "inside",
+                setup.homework.probes,
+                package / "runner.py",
+                package / "stages",
+                package / "sandbox",
             ),
         }
     )
@@ -182,7 +184,7 @@ def _points(verdict: Verdict, most: int) -> float:
     """Whole points; a partial result is never rounded to none or all of them."""
     if verdict.status is Status.PASSED:
         return float(most)
-    if verdict.status is not Status.PARTIAL or most < 2:  # noqa: PLR2004 - one point cannot be divided
+    if verdict.status is not Status.PARTIAL or most < 2:
         return 0.0
     return float(min(most - 1, max(1, round(verdict.share * most))))
 

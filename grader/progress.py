@@ -38,7 +38,7 @@ def _estimate(done: int, total: int, began: float) -> str:
     if not 0 < done < total:
         return ""
     left = (time.monotonic() - began) / done * (total - done)
-    return f", about {left / 60:.0f} min left" if left > 90 else f", about {max(1, round(left))} s left"  # noqa: PLR2004
+    return f", about {left / 60:.0f} min left" if left > 90 else f", about {max(1, round(left))} s left"
 
 
 def _lines(total: int) -> Callable[[str, str], None]:
@@ -48,7 +48,11 @@ def _lines(total: int) -> Callable[[str, str], None]:
         nonlocal done
         with lock:
             done += stage == "done"
-            print(f"[{done}/{total}] {inert(name)}: {_SAYS[stage]}{_estimate(done, total, began)}", file=sys.stderr, flush=True)
+            print(
+                f"[{done}/{total}] {inert(name)}: {_SAYS[stage]}{_estimate(done, total, began)}",
+                file=sys.stderr,
+                flush=True,
+            )
 
     return update
 

@@ -35,10 +35,10 @@ from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 
 from grader.formats.notebooks import load_node
-from grader.records import CellRun, CellStatus, Fault, FaultKind
+from grader.records import CellRun, CellStatus, Fault, FaultKind, Resources
 from grader.sandbox import MECHANISMS
 from grader.sandbox.box import MIB
-from grader.sandbox.watch import exceeded, kill, start, tree_memory_mib
+from grader.sandbox.watch import exceeded, kill, measured, start
 from grader.stages.execution import Spec, box_for
 
 _START_SECONDS = 300.0  # TensorFlow's import on a very busy machine
@@ -167,7 +167,7 @@ class Drive:
         self.runs: list[CellRun] = []
         self.fault: Fault | None = None
         self.stopped: FaultKind | None = None
-        self.peak = 0
+        self.usage = Resources()
         self.counts: dict[int, int] = {}
         self.began = time.monotonic()
 
@@ -211,9 +211,8 @@ class Drive:
         """Kill the kernel when it meets a limit that no rlimit can express."""
         box, process = box_for(self.spec), manager.provisioner.process
         while self.stopped is None:
-            memory = await asyncio.to_thread(tree_memory_mib, process.pid)
-            self.peak = max(self.peak, memory)
-            self.stopped = exceeded(box, memory)
+            self.usage = await asyncio.to_thread(measured, process.pid, self.usage)
+            self.stopped = exceeded(box, self.usage.peak_memory_mib)
             await asyncio.sleep(_WATCH_SECONDS)
         manager.provisioner.end()
 
@@ -260,7 +259,8 @@ class Drive:
             "cells": [dataclasses.asdict(run) for run in (*self.runs, *pending)],
             "fault": dataclasses.asdict(self.fault) if self.fault else None,
             "counts": self.counts,
-            "peak_memory_mib": self.peak,
+            "cpu_seconds": self.usage.cpu_seconds,
+            "peak_memory_mib": self.usage.peak_memory_mib,
         }
         root = Path(self.spec.workspace)
         _replace(root / "executed.ipynb", nbformat.writes(self.notebook))
@@ -341,4 +341,3 @@ def main(argv: list[str]) -> int:
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
-

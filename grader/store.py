@@ -99,9 +99,7 @@ def _band(raw: Mapping[str, list[object]]) -> Band:
     return Band(steps=np.array(raw["steps"], dtype=np.int64), values=values)
 
 
-def bands_json(
-    runs: Mapping[int, Mapping[tuple[str, str], tuple[Ints, Floats]]], about: Mapping[str, object]
-) -> str:
+def bands_json(runs: Mapping[int, Mapping[tuple[str, str], tuple[Ints, Floats]]], about: Mapping[str, object]) -> str:
     """The bands file from the points of several seeds. Series that some seed lacks are left out."""
     names = sorted(set.intersection(*(set(points) for points in runs.values())))
     bands = {

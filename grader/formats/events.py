@@ -1,21 +1,371 @@
-import struct, numpy as np
+"""TensorBoard event files, read with suspicion: every length is bounded, every checksum is checked.
+
+A file is a row of records: length (uint64, little-endian), masked CRC-32C of the length, data, masked CRC-32C of the
+data. A record's data are an `Event` message. What stands before a damaged place is kept, and the place is told.
+TensorBoard's own readers end silently there, believe any length, and import TensorFlow.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import struct
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Any
+
+import google_crc32c
+import numpy as np
+from google.protobuf.message import DecodeError
 from tensorboard.compat.proto import event_pb2
-from grader.records import *
-def read_runs(folder):
-    out={}
-    for d in sorted({p.parent for p in folder.rglob('*tfevents*')}):
-        S={};H={};files=[];kinds={}
-        for f in sorted(d.glob('*tfevents*')):
-            b=f.read_bytes();i=0;n=0
-            while i+12<=len(b):
-                (l,)=struct.unpack('<Q',b[i:i+8]); e=event_pb2.Event.FromString(b[i+12:i+12+l]); i+=16+l;n+=1
-                for v in e.summary.value:
-                    k=v.metadata.plugin_data.plugin_name or kinds.get(v.tag); kinds[v.tag]=k
-                    if k=='scalars': S.setdefault(v.tag,[]).append((e.step,float(np.frombuffer(v.tensor.tensor_content or np.array(list(v.tensor.float_val),'f4').tobytes(),'<f4')[0]),e.wall_time))
-                    elif k=='histograms': H.setdefault(v.tag,[]).append((e.step,np.frombuffer(v.tensor.tensor_content,'<f8').reshape(-1,3),e.wall_time))
-            files.append(LogFile(name=f.name,state=FileState.OK,events=n))
-        out[str(d.relative_to(folder))]=Run(name=str(d.relative_to(folder)),files=tuple(files),
-          scalars=tuple(Scalars(tag=t,steps=np.array([p[0] for p in q]),values=np.array([p[1] for p in q]),times=np.array([p[2] for p in q])) for t,q in S.items()),
-          histograms=tuple(Histograms(tag=t,steps=np.array([p[0] for p in q]),buckets=tuple(p[1] for p in q),times=np.array([p[2] for p in q])) for t,q in H.items()))
-    return out
+
+from grader.records import FileState, Floats, Histograms, Ints, LogFile, Run, Scalars
+
+_MIB = 1 << 20
+_MAX_RECORD = 16 * _MIB
+_MAX_DECODED = _MIB  # a larger record (a graph, a picture) holds no series of ours, and small messages swell in memory
+_MAX_FILE = 256 * _MIB
+_MAX_FOLDER = 1024 * _MIB
+_MAX_RECORDS = 2_000_000
+_MAX_VALUES_PER_RECORD = 10_000
+_MAX_TAGS = 10_000
+_MAX_FILES = 200
+_MAX_REFUSED = 1000
+_MAX_ENTRIES = 100_000
+_MAX_DEPTH = 8
+_MAX_BUCKETS = 100_000
+
+_LENGTH = struct.Struct("<Q")
+_CRC = struct.Struct("<I")
+_MASK = 0xA282EAD8  # of TensorFlow's record format: a checksum of data that hold checksums is masked
+
+_FLOAT, _DOUBLE = 1, 2  # DataType in tensorflow's types.proto
+_DTYPES: dict[int, np.dtype[Any]] = {_FLOAT: np.dtype("<f4"), _DOUBLE: np.dtype("<f8")}
+
+
+class _UnreadableError(Exception):
+    """The file cannot be read (further): its state, and what stopped the reader."""
+
+    def __init__(self, state: FileState, detail: str) -> None:
+        super().__init__(detail)
+        self.state = state
+        self.detail = detail
+
+
+class _BrokenValueError(Exception):
+    """One value contradicts itself; the rest of the file can still be read."""
+
+
+@dataclass(slots=True)
+class _Series:
+    """A series that is being read: flat arrays of numbers, as there may be millions."""
+
+    steps: array[int] = field(default_factory=lambda: array("q"))
+    times: array[float] = field(default_factory=lambda: array("d"))
+    values: array[float] = field(default_factory=lambda: array("d"))
+    buckets: list[Floats] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What was read so far of one run: series by tag, in the order in which the tags came up."""
+
+    scalars: dict[str, _Series] = field(default_factory=dict)
+    histograms: dict[str, _Series] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Notes:
+    """What must be remembered within one file: the plugin of each tag, which only a tag's first value names, and the
+    values that could not be read."""
+
+    plugins: dict[str, str] = field(default_factory=dict)
+    broken: int = 0
+    first: str = ""
+
+    def complain(self, text: str) -> None:
+        self.broken += 1
+        self.first = self.first or text
+
+
+@dataclass(slots=True)
+class _FolderBudget:
+    """What a folder may still cost."""
+
+    files: int = _MAX_FILES
+    size: int = _MAX_FOLDER
+    records: int = _MAX_RECORDS
+
+
+# --- runs ------------------------------------------------------------------------------------------------------------
+
+
+def read_runs(folder: Path) -> dict[str, Run]:
+    """All runs below `folder`, by name, sorted. A run is a folder that holds event files; its name is its place below
+    `folder` with `/` between parts, `.` for `folder` itself. Several files of a run are read one after the other in
+    the order of their names, and their series are joined in that order. Never raises for what the files hold; no link
+    is followed; files beyond the bounds are REFUSED, folders deeper than eight are left out."""
+    budget = _FolderBudget()
+    by_run: dict[str, list[Path]] = {}
+    for path in _event_files(folder):
+        by_run.setdefault(_printable(path.parent.relative_to(folder).as_posix()), []).append(path)
+    return {name: _read_run(name, by_run[name], budget) for name in sorted(by_run)}
+
+
+def read_file(path: Path) -> tuple[LogFile, tuple[Scalars, ...], tuple[Histograms, ...]]:
+    """One event file: how far it could be read, and its series. Never raises for what the file holds."""
+    reading = _Reading()
+    log = _read_into(reading, path, _FolderBudget())
+    return log, _scalars(reading), _histograms(reading)
+
+
+def _read_run(name: str, paths: Iterable[Path], budget: _FolderBudget) -> Run:
+    reading = _Reading()
+    files = tuple(_read_into(reading, path, budget) for path in paths)
+    return Run(name=name, scalars=_scalars(reading), histograms=_histograms(reading), files=files)
+
+
+def _event_files(folder: Path) -> Iterator[Path]:
+    """Everything below `folder` that is called like an event file, sorted within its folder; bounded."""
+    if folder.is_symlink():
+        return
+    seen = found = 0
+    for place, folders, names in os.walk(folder, followlinks=False):
+        folders[:] = sorted(folders) if len(Path(place).relative_to(folder).parts) < _MAX_DEPTH else []
+        seen += len(folders) + len(names)
+        for name in sorted(name for name in names if "tfevents" in name):
+            yield Path(place, name)
+            found += 1
+            if found >= _MAX_FILES + _MAX_REFUSED:
+                return
+        if seen > _MAX_ENTRIES:
+            return
+
+
+def _printable(name: str) -> str:
+    """A file name that can be written as UTF-8; names that differ stay different."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _steps(series: _Series) -> Ints:
+    return np.array(series.steps, dtype=np.int64)
+
+
+def _floats(numbers: array[float]) -> Floats:
+    return np.array(numbers, dtype=np.float64)
+
+
+def _scalars(reading: _Reading) -> tuple[Scalars, ...]:
+    return tuple(
+        Scalars(tag=tag, steps=_steps(series), values=_floats(series.values), times=_floats(series.times))
+        for tag, series in reading.scalars.items()
+    )
+
+
+def _histograms(reading: _Reading) -> tuple[Histograms, ...]:
+    return tuple(
+        Histograms(tag=tag, steps=_steps(series), buckets=tuple(series.buckets), times=_floats(series.times))
+        for tag, series in reading.histograms.items()
+    )
+
+
+# --- one file --------------------------------------------------------------------------------------------------------
+
+
+def _read_into(reading: _Reading, path: Path, budget: _FolderBudget) -> LogFile:
+    """Read a file into the series of its run, as far as it goes."""
+    events, notes = 0, _Notes()
+    state, detail = FileState.OK, ""
+    try:
+        for offset, data in _records(path, budget):
+            _keep_values(reading, _event(data, offset), notes, offset)
+            events += 1
+    except _UnreadableError as stop:
+        state, detail = stop.state, stop.detail
+    if notes.broken:
+        state = FileState.DAMAGED if state is FileState.OK else state
+        detail = "; ".join(filter(None, [detail, f"{notes.broken} values left out, first {notes.first}"]))
+    return LogFile(name=_printable(path.name), state=state, events=events, detail=detail)
+
+
+def _records(path: Path, budget: _FolderBudget) -> Iterator[tuple[int, bytes]]:
+    """The records of a file with the offsets they begin at."""
+    with _open(path) as file:
+        size = _admitted(os.fstat(file.fileno()), budget)
+        offset = 0
+        while offset < size:
+            if budget.records <= 0:
+                raise _UnreadableError(FileState.REFUSED, f"too many records, at byte {offset}")
+            budget.records -= 1
+            data = _record(file, offset, size)
+            yield offset, data
+            offset += len(data) + 16
+
+
+def _open(path: Path) -> IO[bytes]:
+    try:
+        return io.BufferedReader(io.FileIO(path, opener=_opener), _MIB)
+    except OSError as error:
+        raise _UnreadableError(FileState.REFUSED, f"not opened: {error.strerror}") from None
+
+
+def _opener(path: str, flags: int) -> int:
+    """Open without following a link and without waiting for a pipe's other end."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _admitted(facts: os.stat_result, budget: _FolderBudget) -> int:
+    """The size of an opened file that may be read; what it costs is taken from the budget."""
+    size = facts.st_size
+    if not stat.S_ISREG(facts.st_mode):
+        raise _UnreadableError(FileState.REFUSED, "not a regular file")
+    if size == 0:
+        raise _UnreadableError(FileState.EMPTY, "no bytes")
+    if size > _MAX_FILE:
+        raise _UnreadableError(FileState.REFUSED, f"larger than {_MAX_FILE // _MIB} MiB")
+    if budget.files <= 0 or size > budget.size:
+        raise _UnreadableError(FileState.REFUSED, f"more than {_MAX_FILES} files or {_MAX_FOLDER // _MIB} MiB of logs")
+    budget.files -= 1
+    budget.size -= size
+    return size
+
+
+def _record(file: IO[bytes], offset: int, size: int) -> bytes:
+    """The data of the record at `offset`."""
+    header = _exactly(file, 12, offset)
+    _check_crc(header[:8], header[8:], offset, "length")
+    (length,) = _LENGTH.unpack(header[:8])
+    if length > _MAX_RECORD:
+        raise _UnreadableError(FileState.REFUSED, f"a record of {length} bytes at byte {offset}")
+    if offset + length + 16 > size:
+        raise _UnreadableError(FileState.TRUNCATED, f"the record at byte {offset} is cut off")
+    data = _exactly(file, length, offset)
+    _check_crc(data, _exactly(file, 4, offset), offset, "data")
+    return data
+
+
+def _exactly(file: IO[bytes], count: int, offset: int) -> bytes:
+    try:
+        data = file.read(count)
+    except OSError as error:
+        raise _UnreadableError(FileState.DAMAGED, f"reading fails at byte {offset}: {error.strerror}") from None
+    if len(data) < count:
+        raise _UnreadableError(FileState.TRUNCATED, f"the record at byte {offset} is cut off")
+    return data
+
+
+def _check_crc(data: bytes, stored: bytes, offset: int, what: str) -> None:
+    crc: int = google_crc32c.value(data)
+    masked = (((crc >> 15) | (crc << 17)) + _MASK) & 0xFFFFFFFF
+    if stored != _CRC.pack(masked):
+        raise _UnreadableError(FileState.DAMAGED, f"the checksum of the {what} is wrong in the record at byte {offset}")
+
+
+def _event(data: bytes, offset: int) -> Any:
+    """The record's message; one too large to be a scalar or a histogram comes back blank."""
+    if len(data) > _MAX_DECODED:
+        return event_pb2.Event()
+    try:
+        return event_pb2.Event.FromString(data)
+    except DecodeError:
+        raise _UnreadableError(FileState.DAMAGED, f"the record at byte {offset} is not an event") from None
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+
+def _keep_values(reading: _Reading, event: Any, notes: _Notes, offset: int) -> None:
+    """Add an event's scalars and histograms to their series; values of other kinds are passed over."""
+    if len(event.summary.value) > _MAX_VALUES_PER_RECORD:
+        notes.complain(f"at byte {offset}: too many values in one record")
+        return
+    for value in event.summary.value:
+        try:
+            number = _value(value, _plugin(value, notes))
+            if number is not None:
+                _append(reading, value.tag, event, number)
+        except _BrokenValueError as broken:
+            notes.complain(f"at byte {offset}: {broken}")
+
+
+def _plugin(value: Any, notes: _Notes) -> str:
+    """The plugin that a value is meant for, as it or an earlier value of its tag says; empty when none did."""
+    named: str = value.metadata.plugin_data.plugin_name
+    if named and len(notes.plugins) < _MAX_TAGS:
+        notes.plugins[value.tag] = named
+    return named or notes.plugins.get(value.tag, "")
+
+
+def _append(reading: _Reading, tag: str, event: Any, number: float | Floats) -> None:
+    by_tag = reading.scalars if isinstance(number, float) else reading.histograms
+    if tag not in by_tag and len(by_tag) >= _MAX_TAGS:
+        raise _BrokenValueError(f"more than {_MAX_TAGS} tags")
+    series = by_tag.setdefault(tag, _Series())
+    series.steps.append(event.step)
+    series.times.append(event.wall_time)
+    if isinstance(number, float):
+        series.values.append(number)
+    else:
+        series.buckets.append(number)
+
+
+def _value(value: Any, plugin: str) -> float | Floats | None:
+    """A scalar, the buckets of a histogram, or None for what is neither."""
+    match value.WhichOneof("value"):
+        case "simple_value":
+            return float(value.simple_value)
+        case "histo":
+            return _legacy_buckets(value.histo)
+        case "tensor":
+            return _tensor(value.tensor, plugin)
+    return None
+
+
+def _legacy_buckets(histo: Any) -> Floats:
+    """The buckets [k, 3] of a HistogramProto, without the empty ones at both ends. Its outermost edges are infinite:
+    the least and the largest value stand for them (as in `_migrate_histogram_value` of TensorBoard)."""
+    limits, counts = np.array(histo.bucket_limit, np.float64), np.array(histo.bucket, np.float64)
+    if limits.shape != counts.shape:
+        raise _BrokenValueError(f"a histogram with {limits.size} edges and {counts.size} counts")
+    filled = np.flatnonzero(counts > 0)
+    if not filled.size:
+        return np.zeros((0, 3))
+    first, last = filled[0], filled[-1]
+    inner = limits[first:last]
+    lefts, rights = np.append(histo.min, inner), np.append(inner, histo.max)
+    return np.stack([lefts, rights, counts[first : last + 1]], axis=1)
+
+
+def _tensor(tensor: Any, plugin: str) -> float | Floats | None:
+    """What `tf.summary.scalar` and `tf.summary.histogram` write; without the plugin's name the shape decides."""
+    shape = tuple(dim.size for dim in tensor.tensor_shape.dim[:3])
+    if tensor.dtype not in _DTYPES or plugin not in ("", "scalars", "histograms"):
+        return None
+    if tensor.tensor_shape.unknown_rank:
+        raise _BrokenValueError("a value without a shape")
+    if shape == () and plugin != "histograms":
+        return float(_numbers(tensor, 1)[0])
+    if len(shape) == 2 and shape[1] == 3 and tensor.dtype == _DOUBLE and plugin != "scalars":
+        return _numbers(tensor, 3 * shape[0]).reshape(-1, 3)
+    if plugin:
+        raise _BrokenValueError(f"a value for {plugin} of shape {list(shape)}")
+    return None
+
+
+def _numbers(tensor: Any, count: int) -> Floats:
+    """The tensor's `count` numbers, from its bytes or from its list, whose last entry stands for all that follow."""
+    if not 0 <= count <= 3 * _MAX_BUCKETS:
+        raise _BrokenValueError(f"a value of {count} numbers")
+    dtype = _DTYPES[tensor.dtype]
+    if tensor.tensor_content:
+        if len(tensor.tensor_content) != count * dtype.itemsize:
+            raise _BrokenValueError(f"{len(tensor.tensor_content)} bytes for {count} numbers")
+        with np.errstate(invalid="ignore"):  # signalling NaNs
+            return np.frombuffer(tensor.tensor_content, dtype).astype(np.float64)
+    listed = np.array(tensor.float_val if tensor.dtype == _FLOAT else tensor.double_val, np.float64)
+    if listed.size > count or (count and not listed.size):
+        raise _BrokenValueError(f"a list of {listed.size} for {count} numbers")
+    return np.pad(listed, (0, count - listed.size), mode="edge") if listed.size else listed

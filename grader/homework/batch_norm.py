@@ -106,7 +106,9 @@ def _wrong(case: Case, message: object, expected: str, actual: str) -> Finding:
         message=message,
         expected=expected,
         actual=actual,
-        hint=say("Mean and deviation are taken over the batch (axis 0); a small epsilon in the denominator is all that is missing."),
+        hint=say(
+            "Mean and deviation are taken over the batch (axis 0); a small epsilon in the denominator is all that is missing."
+        ),
         cell=definition.cell,
         line=definition.line,
     )
@@ -128,7 +130,9 @@ def _not_finite_on(evidence: Evidence, name: str, case: Case) -> Finding | None:
         message=say("With {kind}, {what} of BatchNormFixed is NaN or infinite.", kind=kind, what=broken[0]),
         expected="finite values",
         actual="NaN or infinity",
-        hint=say("A constant feature has the standard deviation 0. Keep the denominator away from 0 with a small epsilon."),
+        hint=say(
+            "A constant feature has the standard deviation 0. Keep the denominator away from 0 with a small epsilon."
+        ),
         cell=definition.cell,
         line=definition.line,
     )
@@ -152,7 +156,10 @@ def affine(case: Case, assignment: Assignment) -> Verdict:
         return undecided("bn.no_answer", "The probe of BatchNormFixed gave no output.")
     gamma, beta = (float(evidence.question.arrays[name]) for name in ("gamma", "beta"))
     weights = evidence.question.arrays["ordinary_weights"].astype(np.float64)
-    expected_gradients = {"dgamma": (weights * plain).sum() if plain.shape == weights.shape else np.nan, "dbeta": weights.sum()}
+    expected_gradients = {
+        "dgamma": (weights * plain).sum() if plain.shape == weights.shape else np.nan,
+        "dbeta": weights.sum(),
+    }
     broken = [] if close(out, plain * gamma + beta, 1e-4, 1.0) else ["the output does not follow gamma and beta"]
     for name, value in expected_gradients.items():
         answer = _answer(evidence, f"ordinary_{name}")
@@ -170,7 +177,9 @@ def _affine_finding(broken: list[str], case: Case) -> Finding:
         message=say("Gamma and beta no longer act on the normalised values as they should."),
         expected="output = normalised * gamma + beta, with gradients for both",
         actual="; ".join(broken),
-        hint=say("Keep the line that multiplies by self._gamma and adds self._beta, and let the tape see both variables."),
+        hint=say(
+            "Keep the line that multiplies by self._gamma and adds self._beta, and let the tape see both variables."
+        ),
         cell=definition.cell,
         line=definition.line,
     )

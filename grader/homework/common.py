@@ -26,7 +26,9 @@ def probe_fault(evidence: Evidence, step: str) -> Finding | None:
 def fault_finding(fault: Fault, definition: Definition) -> Finding:
     if fault.kind is FaultKind.RAISED:
         message = say("{name} raised an error when it was tried out on a small input.", name=definition.wanted)
-        advice = say("Read the error, and check that the function uses only its arguments and what the notebook defines.")
+        advice = say(
+            "Read the error, and check that the function uses only its arguments and what the notebook defines."
+        )
     else:
         message = say("{name} did not come to an end when it was tried out on a small input.", name=definition.wanted)
         advice = say("Look for a loop that never ends, or for something that grows without bounds.")

@@ -14,7 +14,9 @@ from grader.formats.notebooks import read_notebook
 from grader.records import Case, Cell, CellKind, Conclusion, Finding, Verdict, say
 
 _PARTS = {"2": "relu.conclusion", "3": "bn.conclusion", "4": "raw.conclusion"}
-_HEADING = re.compile(r"^\s{0,3}#{1,6}\s*\**\s*(?:задание|часть|task|part)?\s*№?\s*([1-4])\s*[.,:)]?\s*[abабвv]?\b", re.I | re.M)
+_HEADING = re.compile(
+    r"^\s{0,3}#{1,6}\s*\**\s*(?:задание|часть|task|part)?\s*№?\s*([1-4])\s*[.,:)]?\s*[abабвv]?\b", re.I | re.M
+)
 _MARK = re.compile(r"\**\s*(?:ваш[иае]?\s+)?(?:комментари[йи]|вывод[ы]?|your\s+comment|conclusions?)\s*:\s*\**", re.I)
 _RUNS = {"relu": "2", "relu_smart_dense": "2", "relu_bn": "3", "relu_bn_fixed": "3", "raw": "4"}
 _LOGDIR = re.compile(r"logs/([\w-]+)")
@@ -50,7 +52,9 @@ def judge(criterion: str, case: Case, assignment: Assignment) -> Verdict:
             message=say("No conclusion of your own was found for this part."),
             expected="a few sentences on what the curves show, and why",
             actual="nothing but the task's own words",
-            hint=say("Write it below the words «Ваш комментарий» of this part, or in a text cell of its own after the experiment."),
+            hint=say(
+                "Write it below the words «Ваш комментарий» of this part, or in a text cell of its own after the experiment."
+            ),
         )
     )
 

@@ -92,5 +92,3 @@ def band_points(case: Case, assignment: Assignment) -> Mapping[tuple[str, str], 
             if series is not None and len(series.values):
                 found[name, role] = (series.steps, series.values)
     return found
-
-

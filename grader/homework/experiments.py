@@ -60,7 +60,9 @@ def first_bad_value(run: Run) -> tuple[str, int] | None:
     """(tag, step) of the first value that is NaN or infinite, scalars and histograms alike."""
     found = [(int(s.steps[i]), s.tag) for s in run.scalars for i in np.flatnonzero(~np.isfinite(s.values))[:1]]
     for series in run.histograms:
-        found += [(int(step), series.tag) for step, b in zip(series.steps, series.buckets, strict=True) if is_nan(b)][:1]
+        found += [(int(step), series.tag) for step, b in zip(series.steps, series.buckets, strict=True) if is_nan(b)][
+            :1
+        ]
     return (min(found)[1], min(found)[0]) if found else None
 
 
@@ -124,7 +126,11 @@ def _usual(reference: Reference, better: str, worse: str, witness: str) -> tuple
 
 
 def not_better(case: Case, better: str, worse: str, comparison: Comparison | None) -> Finding:
-    actual = "no loss was logged in both" if comparison is None else f"{comparison.witness} ends {comparison.gain:+.3g} lower"
+    actual = (
+        "no loss was logged in both"
+        if comparison is None
+        else f"{comparison.witness} ends {comparison.gain:+.3g} lower"
+    )
     usual = "" if comparison is None or comparison.usual is None else f"; usually {comparison.usual:.3g} lower"
     return Finding(
         code="run.not_better",

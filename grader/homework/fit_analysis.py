@@ -195,7 +195,9 @@ def _validation_reading(
 
 
 def _equal(actual: Floats, expected: Floats) -> bool:
-    return len(actual) == len(expected) and bool(np.all(np.abs(actual - expected) <= TOLERANCE * np.abs(expected) + 1e-6))
+    return len(actual) == len(expected) and bool(
+        np.all(np.abs(actual - expected) <= TOLERANCE * np.abs(expected) + 1e-6)
+    )
 
 
 def _contains(actual: Floats, expected: Floats) -> bool:
@@ -241,7 +243,9 @@ def _batch_means(task: Task, training: Training) -> dict[str, Floats]:
     found: dict[str, list[float]] = {"validation_loss": [], "validation_accuracy": []}
     x, labels = task.validation
     for parameters in ends:
-        batches = [(x[i : i + task.batch_size], labels[i : i + task.batch_size]) for i in range(0, len(x), task.batch_size)]
+        batches = [
+            (x[i : i + task.batch_size], labels[i : i + task.batch_size]) for i in range(0, len(x), task.batch_size)
+        ]
         outs = [(forward(task.layers, parameters, bx)[-1], by) for bx, by in batches]
         found["validation_loss"].append(float(np.mean([losses(out, by).mean() for out, by in outs])))
         found["validation_accuracy"].append(float(np.mean([correct(out, by).mean() for out, by in outs])))

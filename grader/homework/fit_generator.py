@@ -7,9 +7,9 @@ import numpy as np
 from grader.assignment import Assignment
 from grader.contract import blocked, failed, partial, passed, undecided
 from grader.homework.common import evidence_for, is_untouched, logged_experiments, missing, probe_fault
+from grader.homework.expected import train
 from grader.homework.fit_analysis import LIBRARY_SUFFIXES, Analysis, Variable, analyse
 from grader.homework.questions import task_of
-from grader.homework.expected import train
 from grader.homework.roles import roles_of
 from grader.homework.series import is_nan, size
 from grader.records import Case, Evidence, Finding, Floats, ModelUse, Run, Severity, Verdict, say
@@ -26,10 +26,14 @@ def patched(case: Case, assignment: Assignment) -> Verdict:
     return failed(
         Finding(
             code="fit.not_patched",
-            message=say("When the notebook had run, Sequential.fit_generator was still the course library's own method."),
+            message=say(
+                "When the notebook had run, Sequential.fit_generator was still the course library's own method."
+            ),
             expected="a function defined in the notebook",
             actual="the method of the course library" if patch else "unknown: the notebook did not get that far",
-            hint=say("Assign your function to the class in a cell of its own: Sequential.fit_generator = fit_generator"),
+            hint=say(
+                "Assign your function to the class in a cell of its own: Sequential.fit_generator = fit_generator"
+            ),
             cell=definition.cell if definition else None,
             line=definition.line if definition else None,
         )
@@ -87,17 +91,33 @@ def _no_gradients(analysis: Analysis, case: Case) -> Finding:
     mixed = [tag for tag in analysis.tags if tag.kind == "mixed"]
     definition = case.definitions[WANTED]
     if mixed:
-        message = say("The gradients of several variables are written under one tag, {tag}, so they overlay each other.", tag=mixed[0].tag)
-        actual, advice = f"one tag: {mixed[0].tag}", "Give each variable a tag of its own, for example with the layer's name and the variable's number in it."
+        message = say(
+            "The gradients of several variables are written under one tag, {tag}, so they overlay each other.",
+            tag=mixed[0].tag,
+        )
+        actual, advice = (
+            f"one tag: {mixed[0].tag}",
+            "Give each variable a tag of its own, for example with the layer's name and the variable's number in it.",
+        )
     elif "stale" in kinds:
         message = say("The histograms hold gradients of another step than the one they are labelled with.")
-        actual, advice = "gradients of another step", "Write the gradients that were computed in this very step, under this step's number."
+        actual, advice = (
+            "gradients of another step",
+            "Write the gradients that were computed in this very step, under this step's number.",
+        )
     elif "mean_gradient" in kinds:
-        message = say("The histograms hold gradients divided by the size of the batch, not the gradients that the update uses.")
+        message = say(
+            "The histograms hold gradients divided by the size of the batch, not the gradients that the update uses."
+        )
         actual, advice = "gradient / batch size", "Pass what tape.gradient returned to tf.summary.histogram unchanged."
     else:
-        message = say("On a small model that we trained with your function, no histogram held the gradient of a variable.")
-        actual, advice = _what_was_logged(analysis), "After tape.gradient, write each gradient with tf.summary.histogram inside `with writer.as_default():`."
+        message = say(
+            "On a small model that we trained with your function, no histogram held the gradient of a variable."
+        )
+        actual, advice = (
+            _what_was_logged(analysis),
+            "After tape.gradient, write each gradient with tf.summary.histogram inside `with writer.as_default():`.",
+        )
     return Finding(
         code="fit.no_gradients",
         message=message,
@@ -128,10 +148,14 @@ def _own_tags(analysis: Analysis) -> list[str]:
 def _not_found(variable: Variable, analysis: Analysis, case: Case) -> Finding:
     return Finding(
         code="fit.variable_without_gradient",
-        message=say("The gradient of {variable} has no histogram series of its own.", variable=f"the {variable.name} of a layer"),
+        message=say(
+            "The gradient of {variable} has no histogram series of its own.", variable=f"the {variable.name} of a layer"
+        ),
         expected="a series for w and b of every dense layer, beta and gamma of batch norm",
         actual=f"{sum(1 for v in analysis.variables if analysis.gradient_tag(v))} of {len(analysis.variables)} variables",
-        hint=say("Go over all of self._trainable_variables (or layer.get_trainable() of every layer), and make the tags differ."),
+        hint=say(
+            "Go over all of self._trainable_variables (or layer.get_trainable() of every layer), and make the tags differ."
+        ),
         cell=case.definitions[WANTED].cell,
         line=case.definitions[WANTED].line,
     )
@@ -166,7 +190,9 @@ def _library_tags(model: ModelUse | None) -> set[str]:
 def _lacking_finding(name: str, lacking: int, case: Case) -> Finding:
     return Finding(
         code="fit.run_without_gradients",
-        message=say("In the run {run}, {count} trainable variables have no gradient histogram.", run=name, count=lacking),
+        message=say(
+            "In the run {run}, {count} trainable variables have no gradient histogram.", run=name, count=lacking
+        ),
         expected="a series for every variable in every run",
         actual=f"{lacking} missing",
         hint=say("Check that every experiment is trained with the patched fit_generator and gets its writer."),
@@ -236,7 +262,9 @@ def _validation(
                     "The validation {name} is the mean of the batches' means: the short last batch weighs as much as a full one.",
                     name=name,
                 ),
-                hint=say("keras.metrics.Mean, updated with the vector of losses, gives the exact mean of the whole set."),
+                hint=say(
+                    "keras.metrics.Mean, updated with the vector of losses, gives the exact mean of the whole set."
+                ),
                 tag=reading.tag,
                 **place,
             )
@@ -246,7 +274,11 @@ def _validation(
         findings.append(
             Finding(
                 code="fit.validation_misnamed",
-                message=say("The tag {tag} holds the validation {name}: its name says something else.", tag=reading.tag, name=name),
+                message=say(
+                    "The tag {tag} holds the validation {name}: its name says something else.",
+                    tag=reading.tag,
+                    name=name,
+                ),
                 expected=f"a name that fits: the {name}",
                 actual=reading.tag,
                 hint=say("Check that each value stands under its own tag."),
@@ -269,7 +301,9 @@ def _no_validation(role: str, name: str, analysis: Analysis, case: Case) -> Find
     near = _near_miss(role, analysis)
     if near is not None:
         tag, what, advice = near
-        message = say("The tag {tag} does not hold the {name} on the whole validation set: {what}.", tag=tag, name=name, what=what)
+        message = say(
+            "The tag {tag} does not hold the {name} on the whole validation set: {what}.", tag=tag, name=name, what=what
+        )
         return Finding(
             code="fit.validation_wrong",
             message=message,
@@ -282,7 +316,9 @@ def _no_validation(role: str, name: str, analysis: Analysis, case: Case) -> Find
         )
     return Finding(
         code="fit.no_validation",
-        message=say("The validation {name} was not written at all when we trained a small model with your function.", name=name),
+        message=say(
+            "The validation {name} was not written at all when we trained a small model with your function.", name=name
+        ),
         expected=f"one point an epoch: {analysis.task.epochs} points",
         actual="no scalar with these values",
         hint=say(
@@ -303,7 +339,11 @@ def _near_miss(role: str, analysis: Analysis) -> tuple[str, str, str] | None:
     for series in analysis.run.scalars:
         low = series.tag.lower()
         if series.tag not in known and word in low and any(part in low for part in ("val", "eval", "test")):
-            return series.tag, _what_instead(series.values, role, analysis), "Reset the metrics each epoch, and go over the whole of eval_seq after the training loop of the epoch."
+            return (
+                series.tag,
+                _what_instead(series.values, role, analysis),
+                "Reset the metrics each epoch, and go over the whole of eval_seq after the training loop of the epoch.",
+            )
     return None
 
 

@@ -9,10 +9,21 @@ import numpy as np
 
 from grader.assignment import Assignment
 from grader.contract import failed, passed
-
 from grader.homework.common import evidence_for
 from grader.homework.fit_analysis import analyse
-from grader.records import Case, Cell, CellKind, CellRun, CellStatus, FileState, Finding, LogFile, Severity, Verdict, say
+from grader.records import (
+    Case,
+    Cell,
+    CellKind,
+    CellRun,
+    CellStatus,
+    FileState,
+    Finding,
+    LogFile,
+    Severity,
+    Verdict,
+    say,
+)
 
 _EPOCH = re.compile(r"^Epoch (\d+): Train loss", re.MULTILINE)
 
@@ -28,7 +39,9 @@ def runs(case: Case, assignment: Assignment) -> Verdict:
         findings.append(
             Finding(
                 code="notebook.not_reached",
-                message=say("{count} cells were not reached, from cell {cell} on.", count=len(waiting), cell=waiting[0]),
+                message=say(
+                    "{count} cells were not reached, from cell {cell} on.", count=len(waiting), cell=waiting[0]
+                ),
                 cell=waiting[0],
             )
         )
@@ -147,7 +160,9 @@ def cells_out_of_order(case: Case, assignment: Assignment) -> Iterator[Finding]:
 def submitted_logs(case: Case, assignment: Assignment) -> Iterator[Finding]:
     """The archive of logs that the task asks for, compared with the re-run."""
     if not case.submitted_runs:
-        yield _remark("remark.no_logs", "No archive with the folder logs/ was handed in; the re-run's own logs were judged.")
+        yield _remark(
+            "remark.no_logs", "No archive with the folder logs/ was handed in; the re-run's own logs were judged."
+        )
         return
     asked = {experiment.run for experiment in assignment.experiments}
     lacking = sorted((asked & case.runs.keys()) - case.submitted_runs.keys())

@@ -70,7 +70,10 @@ def _parameters(layers: list[dict[str, Any]], rng: np.random.Generator) -> list[
     values: list[np.ndarray] = []
     for layer in layers:
         if layer["kind"] == "dense":
-            values += [rng.normal(size=(layer["inputs"], layer["outputs"])) * 0.4, rng.normal(size=(1, layer["outputs"])) * 0.1]
+            values += [
+                rng.normal(size=(layer["inputs"], layer["outputs"])) * 0.4,
+                rng.normal(size=(1, layer["outputs"])) * 0.1,
+            ]
         else:
             values += [np.asarray(rng.uniform(-0.3, 0.3)), np.asarray(rng.uniform(0.7, 1.3))]
     return values
@@ -90,7 +93,8 @@ def task_of(evidence: Evidence, name: str) -> Task:
     scenario = next(s for s in scenarios if s["name"] == name)
     own = {k.removeprefix(name + "_"): v for k, v in evidence.question.arrays.items() if k.startswith(name + "_")}
     layers = tuple(
-        LayerPlan(kind=layer["kind"], name=layer["name"], activation=layer["activation"]) for layer in scenario["layers"]
+        LayerPlan(kind=layer["kind"], name=layer["name"], activation=layer["activation"])
+        for layer in scenario["layers"]
     )
 
     def data(part: str) -> tuple[Any, Any]:

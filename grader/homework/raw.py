@@ -43,7 +43,9 @@ def _wrong(evidence: Evidence, name: str, case: Case) -> Finding | None:
         return _finding(case, "gives another shape", f"{(len(x), 784)}", f"{out_x.shape}")
     flat = x.reshape(len(x), 784).astype(np.float64)
     if not np.allclose(out_x.astype(np.float64), flat, rtol=1e-6, atol=1e-6):
-        return _finding(case, _how_changed(out_x, flat), f"values {_span(flat)}, in the same order", f"values {_span(out_x)}")
+        return _finding(
+            case, _how_changed(out_x, flat), f"values {_span(flat)}, in the same order", f"values {_span(out_x)}"
+        )
     if not np.array_equal(np.ravel(out_y).astype(np.float64), y.astype(np.float64)):
         return _finding(case, "changes the labels", str(y[:5].tolist()), str(np.ravel(out_y)[:5].tolist()))
     if not (np.array_equal(answers[f"{name}_x_after"], x) and np.array_equal(answers[f"{name}_y_after"], y)):
@@ -69,7 +71,9 @@ def _finding(case: Case, what: str, expected: str, actual: str) -> Finding:
         message=say("preprocess " + what.replace("{", "{{").replace("}", "}}") + "."),
         expected=expected or None,
         actual=actual or None,
-        hint=say("Only the shape may change: reshape each batch to (n, 784) and return it with the labels, without scaling."),
+        hint=say(
+            "Only the shape may change: reshape each batch to (n, 784) and return it with the labels, without scaling."
+        ),
         cell=definition.cell,
         line=definition.line,
     )

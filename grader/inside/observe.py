@@ -55,7 +55,9 @@ def install(shell, library, path, fix_seeds):
         watch_classes(shell.user_ns, trace, only="__main__")
         for owner in (library.Sequential, shell.user_ns.get("Sequential")):
             if inspect.isclass(owner):
-                trace.write(fact="patch", **describe_function(inspect.getattr_static(owner, "fit_generator", None), files))
+                trace.write(
+                    fact="patch", **describe_function(inspect.getattr_static(owner, "fit_generator", None), files)
+                )
 
     shell.events.register("pre_run_cell", before)
     shell.events.register("post_run_cell", after)

@@ -116,7 +116,10 @@ def _system(descriptors: list[int]) -> Iterator[str]:
     for name in ("/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives"):
         yield from ("--ro-bind-try", name, name)
     user = _INSIDE_USER if _is_root() else 1000
-    for name, line in (("/etc/passwd", f"student:x:{user}:{user}::/:/bin/sh\n"), ("/etc/group", f"student:x:{user}:\n")):
+    for name, line in (
+        ("/etc/passwd", f"student:x:{user}:{user}::/:/bin/sh\n"),
+        ("/etc/group", f"student:x:{user}:\n"),
+    ):
         descriptors.append(_data(line))
         yield from ("--perms", "0444", "--ro-bind-data", str(descriptors[-1]), name)
     yield from ("--perms", "1777", "--size", str(_SMALL_MIB * MIB), "--tmpfs", "/tmp")

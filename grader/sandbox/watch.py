@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.records import FaultKind, Resources
@@ -52,16 +52,11 @@ def run(argv: Sequence[str], box: Box, mechanism: Mechanism, *, seconds: float) 
     with (folder.parent / "output.txt").open("w+b") as output:
         process = start(mechanism.launch(argv, box), output.fileno())
         try:
-            stopped, peak = _wait(process, box, seconds)
+            stopped, usage = _wait(process, box, seconds)
         finally:
             kill(process)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        resources = Resources(
-            wall_seconds=time.monotonic() - began,
-            cpu_seconds=usage.ru_utime + usage.ru_stime,
-            peak_memory_mib=peak,
-        )
+            process.wait()
+        resources = replace(usage, wall_seconds=time.monotonic() - began)
         return Completed(code=process.returncode, stopped=stopped, tail=_tail(output.fileno()), resources=resources)
 
 
@@ -72,15 +67,23 @@ def kill(process: subprocess.Popen[bytes]) -> None:
             send(process.pid, signal.SIGKILL)
 
 
-def _wait(process: subprocess.Popen[bytes], box: Box, seconds: float) -> tuple[FaultKind | None, int]:
-    deadline, peak = time.monotonic() + seconds, 0
+def _wait(process: subprocess.Popen[bytes], box: Box, seconds: float) -> tuple[FaultKind | None, Resources]:
+    deadline, usage = time.monotonic() + seconds, Resources()
     while not _has_ended(process.pid):
-        peak = max(peak, tree_memory_mib(process.pid))
-        over = exceeded(box, peak) or (FaultKind.TIMED_OUT if time.monotonic() > deadline else None)
+        usage = measured(process.pid, usage)
+        over = exceeded(box, usage.peak_memory_mib) or (FaultKind.TIMED_OUT if time.monotonic() > deadline else None)
         if over is not None:
-            return over, peak
+            return over, usage
         time.sleep(_POLL_SECONDS)
-    return None, peak
+    return None, usage
+
+
+def measured(pid: int, before: Resources) -> Resources:
+    """What a process and its descendants have used so far: a look from outside, since nobody reaps them all."""
+    return Resources(
+        cpu_seconds=max(before.cpu_seconds, tree_cpu_seconds(pid)),
+        peak_memory_mib=max(before.peak_memory_mib, tree_memory_mib(pid)),
+    )
 
 
 def exceeded(box: Box, memory_mib: int) -> FaultKind | None:
@@ -119,6 +122,19 @@ def tree_memory_mib(pid: int) -> int:
     return sum(_pss_kib(child) for child in descendants(pid)) // 1024
 
 
+def tree_cpu_seconds(pid: int) -> float:
+    """User and system time of a process and its descendants, in seconds, with children that were waited for."""
+    return sum(_ticks(child) for child in descendants(pid)) / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(pid: int) -> int:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except (OSError, IndexError):
+        return 0
+    return sum(int(value) for value in fields[11:15])
+
+
 def _pss_kib(pid: int) -> int:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
@@ -140,5 +156,3 @@ def _blocks(path: Path) -> int:
         return path.lstat().st_blocks * 512
     except OSError:
         return 0
-
-

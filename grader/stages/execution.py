@@ -158,7 +158,9 @@ def _drive(workspace: Path) -> Resources:
                 process.wait()
         if not (workspace / "outcome.json").is_file():
             log.seek(0)
-            raise GraderError(f"The notebook runner ended without a result:\n{log.read()[-3000:].decode(errors='replace')}")
+            raise GraderError(
+                f"The notebook runner ended without a result:\n{log.read()[-3000:].decode(errors='replace')}"
+            )
     return usage
 
 
@@ -207,7 +209,7 @@ def read(evidence: Path) -> Execution:
         patch=patch,
         resources=Resources(
             wall_seconds=measured["wall_seconds"],
-            cpu_seconds=measured["cpu_seconds"],
+            cpu_seconds=measured["cpu_seconds"] + outcome["cpu_seconds"],
             peak_memory_mib=outcome["peak_memory_mib"],
         ),
         versions=tuple(measured["versions"].items()),

@@ -326,9 +326,7 @@ def _method(statements: Sequence[Statement], wanted: Wanted) -> _Target | None:
 # --- cutting out ----------------------------------------------------------------------------------------------------
 
 
-def _definition(
-    wanted: Wanted, target: _Target, statements: Sequence[Statement], given: frozenset[str]
-) -> Definition:
+def _definition(wanted: Wanted, target: _Target, statements: Sequence[Statement], given: frozenset[str]) -> Definition:
     needed = _closure(target.statement, statements, given)
     parts = [ast.unparse(statement.node) for statement in needed]
     return Definition(
@@ -381,6 +379,11 @@ def normal_form(node: ast.AST) -> str:
     copy = ast.parse(ast.unparse(node))
     for child in ast.walk(copy):
         body = getattr(child, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+        ):
             child.body = body[1:] or [ast.Pass()]  # type: ignore[attr-defined]
     return ast.unparse(copy)

@@ -180,4 +180,3 @@ def _entries(path: Path, *, whole: bool = False) -> Iterable[tuple[str, dict[str
     if whole:
         return (("", raw),)
     return [(k, v) for k, v in raw.items() if isinstance(v, dict)] if isinstance(raw, dict) else ()
-

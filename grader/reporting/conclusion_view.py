@@ -1,0 +1,78 @@
+"""A student's conclusions beside what the logs say: words on one side, the runs' last numbers on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grader.records import Claim, Conclusion, Grade, Report
+from grader.reporting.text import clip
+from grader.reporting.view import Link, cells_of, criterion_link
+from grader.reporting.words import number
+
+_AGREEMENT = {True: ("passed", "Agrees"), False: ("failed", "Differs"), None: ("undecided", "Open")}
+_MOST_WORDS = 20_000  # characters of a conclusion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimView:
+    """`status` is agrees, differs or open, in a word and as the name of its mark."""
+
+    text: str
+    logs: str
+    status: str
+    word: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConclusionView:
+    """The student's words beside the last numbers of the runs they speak of: `head` and `rows` are that table."""
+
+    link: Link
+    text: str
+    cell: Link | None
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    claims: tuple[ClaimView, ...]
+
+
+def conclusions(report: Report) -> tuple[ConclusionView, ...]:
+    """In the order in which the exhibit has them."""
+    titles = {j.criterion.id: j.criterion.title for j in report.grade.criteria}
+    return tuple(_conclusion(c, report, titles) for c in report.exhibit.conclusions)
+
+
+def _conclusion(conclusion: Conclusion, report: Report, titles: dict[str, str]) -> ConclusionView:
+    head, rows = final_numbers(conclusion.runs, report.grade)
+    return ConclusionView(
+        link=criterion_link(conclusion.criterion, titles) or Link(text=conclusion.criterion),
+        text=clip(conclusion.text, _MOST_WORDS),
+        cell=_cell_link(conclusion.cell, cells_of(report)),
+        head=head,
+        rows=rows,
+        claims=tuple(_claim(claim) for claim in conclusion.claims),
+    )
+
+
+def _cell_link(cell: int | None, cells: frozenset[int]) -> Link | None:
+    if cell is None:
+        return None
+    return Link(text=f"cell {cell}", anchor=f"cell-{cell}" if cell in cells else "")
+
+
+def _claim(claim: Claim) -> ClaimView:
+    status, word = _AGREEMENT[claim.agrees]
+    return ClaimView(text=claim.text, logs=str(claim.logs), status=status, word=word)
+
+
+def final_numbers(runs: Sequence[str], grade: Grade) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """The head and the rows of a table: runs downwards, roles across, the last values in it."""
+    known = [run for run in runs if run in grade.runs]
+    roles = list(dict.fromkeys(role for run in known for role in grade.runs[run].final))
+    rows = tuple((run, *(_final(grade, run, role) for role in roles)) for run in known)
+    return ("run", *(role.replace("_", " ") for role in roles)), rows
+
+
+def _final(grade: Grade, run: str, role: str) -> str:
+    final = grade.runs[run].final
+    return number(final[role]) if role in final else "not logged"

@@ -1,0 +1,99 @@
+"""Pages for people: one self-contained file each, without network, safe with any text inside, fine without JavaScript.
+
+Every expression of a template passes `inert` and then HTML escaping; only our own style sheet and script are exempt.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from grader.records import Grade, Message, Report
+from grader.reporting import class_view, conclusion_view, figures, handed_in, svg, view
+from grader.reporting.text import inert
+from grader.reporting.words import STATUS_MEANINGS, STATUS_WORDS
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def student_page(report: Report, *, data_note: Message | None = None) -> str:
+    """The page of one submission: verdict, criteria, curves, gradients, conclusions, the notebook, the environment.
+
+    `data_note` says what a reader should know of the data that were used. An ungraded submission gets one sentence.
+    """
+    grade = report.grade
+    if grade.error is not None:
+        return _render("ungraded.html", grade=grade, error=str(grade.error), data_note=view.text_of(data_note))
+    runs = figures.run_figures(report.exhibit, grade)
+    anchors = {run.run: run.anchor for run in runs}
+    return _render(
+        "student.html",
+        grade=grade,
+        data_note=view.text_of(data_note),
+        notice=view.text_of(report.exhibit.notice),
+        verdict=view.verdict(grade),
+        parts=view.parts(report, anchors),
+        remarks=view.remarks(report, anchors),
+        runs=runs,
+        conclusions=conclusion_view.conclusions(report),
+        cells=handed_in.cell_views(report),
+        cells_left=handed_in.cells_left(report),
+        facts=view.facts(grade),
+    )
+
+
+def class_page(grades: Sequence[Grade], *, title: str, data_note: Message | None = None) -> str:
+    """The page of a class: summary, distribution, a sortable table, and what could not be graded."""
+    shown = class_view.class_view(grades)
+    return _render("class.html", title=title, data_note=view.text_of(data_note), shown=shown)
+
+
+def _render(name: str, **values: object) -> str:
+    environment = _environment()
+    # The only text that is not escaped: files of this package.
+    style = Markup(environment.get_template("style.css").render())  # noqa: S704
+    script = Markup((TEMPLATES / "page.js").read_text("utf-8"))  # noqa: S704
+    return environment.get_template(name).render(
+        **values,
+        style=style,
+        script=script,
+        policy=_policy(style, script),
+        words=[(status.value, word, STATUS_MEANINGS[status]) for status, word in STATUS_WORDS.items()],
+        svg=svg,
+        bars=class_view,
+    )
+
+
+def _policy(style: str, script: str) -> str:
+    """What the page may do: show data: pictures, and run exactly this style sheet and this script."""
+    return (
+        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _finalize(value: object) -> object:
+    return inert(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -1,0 +1,249 @@
+"""Series as SVG path strings: pure functions from arrays to small records, which a template draws.
+
+Coordinates are whole numbers in the units of the drawing's viewBox; paths move relatively, which keeps pages small.
+Values come from a student's log: empty, single, huge, infinite or NaN, at steps in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.records import Band, Floats, Ints
+
+Bools = NDArray[np.bool_]
+
+WIDTH = 640
+LEFT, RIGHT, TOP = 118, 12, 14
+CURVE_PLOT = 170  # height of a curve's plot
+ROW, RISE = 20, 32  # a ridge's rows are this far apart, and this high
+MOST_POINTS = 300
+MOST_BAND_POINTS = 100
+MOST_PIECES = 120  # of a line that NaN or falling steps break
+MOST_ROWS = 12
+_OUTLIER = 200.0  # a largest value this many times the median squeezes the axis
+_LARGEST = 1e300  # beyond it, differences overflow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePicture:
+    """A line over a band. `line`, `band` and `holes` (stretches that are not finite) are path strings, maybe empty;
+    `hole_x` is where the first hole begins. `low` and `high` are the values at the plot's floor and ceiling, None when
+    nothing is finite; `squeezed` says that the vertical axis is logarithmic because of far larger values."""
+
+    line: str
+    band: str
+    holes: str
+    hole_x: int | None
+    low: float | None
+    high: float | None
+    squeezed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RidgeRow:
+    """One step of a ridge: its outline over the baseline `y`, or an empty path and a word that says why."""
+
+    step: int
+    y: int
+    path: str
+    word: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RidgePicture:
+    """Histograms over time, the first on top. `low` and `high` are the values at the left and right edge."""
+
+    rows: tuple[RidgeRow, ...]
+    height: int
+    low: float | None
+    high: float | None
+    zero_x: int | None
+    squeezed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Values to coordinates: linear between `low` and `high`, or through asinh(v / unit) when `unit` is set."""
+
+    low: float
+    high: float
+    unit: float | None
+    start: int
+    end: int
+
+    def __call__(self, values: Floats) -> Floats:
+        low, high = self._bend(np.array([self.low, self.high]))
+        share = (self._bend(values) - low) / (high - low) if high > low else np.full(len(values), 0.5)
+        placed: Floats = np.rint(self.start + np.clip(share, 0.0, 1.0) * (self.end - self.start))
+        return placed
+
+    def _bend(self, values: Floats) -> Floats:
+        within = np.clip(values, -_LARGEST, _LARGEST)
+        if self.unit is None:
+            return within
+        with np.errstate(over="ignore"):
+            return np.arcsinh(np.clip(within / self.unit, -_LARGEST, _LARGEST))
+
+
+def scale(values: Floats, start: int, end: int) -> Scale | None:
+    """The scale that shows these values, None when none of them is finite. A few far larger values bend it."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return None
+    low, high = float(finite.min()), float(finite.max())
+    typical = float(np.median(np.minimum(np.abs(finite), _LARGEST)))
+    largest = max(abs(low), abs(high))
+    unit = typical if typical > 1e-300 and largest > _OUTLIER * typical else None
+    return Scale(low=low, high=high, unit=unit, start=start, end=end)
+
+
+# --- curves ---------------------------------------------------------------------------------------------------------
+
+
+def curve_picture(steps: Ints, values: Floats, band: Band | None = None) -> CurvePicture:
+    """A series [n] over the reference's band. Nothing is joined over NaN, infinity or a step that does not grow."""
+    finite = np.isfinite(values)
+    low, high = (band.low, band.high) if band is not None else (np.empty(0), np.empty(0))
+    at = steps.astype(np.float64)
+    x = scale(np.concatenate((at, band.steps if band is not None else [])), LEFT, WIDTH - RIGHT)
+    y = scale(np.concatenate((values, low, high)), TOP + CURVE_PLOT, TOP)
+    holes = _holes(x(at), ~finite) if x is not None else ()
+    return CurvePicture(
+        line=_line(x, y, steps, values) if x and y else "",
+        band=_band(x, y, band.steps.astype(np.float64), low, high) if x and y and band is not None else "",
+        holes="".join(f"M{left} {TOP}v{CURVE_PLOT}H{right}V{TOP}z" for left, right in holes),
+        hole_x=holes[0][0] if holes else None,
+        low=y.low if y else None,
+        high=y.high if y else None,
+        squeezed=bool(y and y.unit is not None),
+    )
+
+
+def _line(x: Scale, y: Scale, steps: Ints, values: Floats) -> str:
+    pieces = _evenly(_pieces(np.isfinite(values), steps), MOST_PIECES)
+    total = sum(len(piece) for piece in pieces)
+    drawn = []
+    for piece in pieces:
+        kept = piece[min_max(values[piece], max(1, MOST_POINTS * len(piece) // total))]
+        at, height = x(steps[kept].astype(np.float64)), y(values[kept])
+        drawn.append(_path(at, height) if len(kept) > 1 else _dot(at[0], height[0]))
+    return "".join(drawn)
+
+
+def _pieces(finite: Bools, steps: Ints) -> list[Ints]:
+    """Indices of the stretches that may be joined: finite, at growing steps."""
+    index = np.flatnonzero(finite)
+    if not len(index):
+        return []
+    breaks = (np.diff(index) > 1) | (np.diff(steps[index]) <= 0)
+    return np.split(index, np.flatnonzero(breaks) + 1)
+
+
+def min_max(values: Floats, most: int) -> Ints:
+    """Indices of at most about `most` values that keep the shape: both extremes of each bucket, the first and last."""
+    n = len(values)
+    if n <= max(most, 2):
+        return np.arange(n)
+    edges = np.linspace(0, n, max(1, (most - 2) // 2) + 1).astype(int)
+    parts = [(a, values[a:b]) for a, b in pairwise(edges) if b > a]
+    extremes = [a + index(part) for a, part in parts for index in (np.argmin, np.argmax)]
+    return np.unique([0, *extremes, n - 1])
+
+
+def _band(x: Scale, y: Scale, steps: Floats, low: Floats, high: Floats) -> str:
+    """A closed outline around each stretch of finite bounds."""
+    finite = np.isfinite(low) & np.isfinite(high)
+    drawn = []
+    for piece in _evenly(_pieces(finite, np.arange(len(steps))), MOST_PIECES):
+        parts = np.array_split(piece, min(len(piece), MOST_BAND_POINTS))
+        at = x(np.array([steps[part].mean() for part in parts]))
+        above = y(np.array([high[part].max() for part in parts]))
+        below = y(np.array([low[part].min() for part in parts]))
+        if len(at) == 1:
+            at, above, below = np.array([at[0] - 3, at[0] + 3]), above.repeat(2), below.repeat(2)
+        drawn.append(_path(np.concatenate((at, at[::-1])), np.concatenate((above, below[::-1]))) + "z")
+    return "".join(drawn)
+
+
+def _holes(x: Floats, bad: Bools) -> tuple[tuple[int, int], ...]:
+    """Left and right of each stretch that is not finite, at least two units wide, in the order of writing."""
+    stretches = _evenly(_pieces(bad, np.arange(len(bad))), MOST_PIECES)
+    spans = ((x[part].min(), x[part].max()) for part in stretches)
+    return tuple((int(left) - 1, int(right) + 1) for left, right in spans)
+
+
+# --- ridges ---------------------------------------------------------------------------------------------------------
+
+
+def sample(n: int, most: int = MOST_ROWS) -> list[int]:
+    """At most `most` indices of n, evenly spread, with the first and the last."""
+    return sorted({int(i) for i in np.linspace(0, n - 1, min(n, most)).round()}) if n else []
+
+
+def ridge_picture(steps: Ints, buckets: Sequence[Floats]) -> RidgePicture:
+    """Histograms [k, 3] of (left, right, count) at these steps, at most twelve, each as high as its own peak."""
+    chosen = sample(len(buckets))
+    edges = np.concatenate([buckets[i][:, :2].ravel() for i in chosen]) if chosen else np.empty(0)
+    x = scale(edges, LEFT, WIDTH - RIGHT)
+    rows = [_row(x, int(steps[i]), buckets[i], TOP + RISE + n * ROW) for n, i in enumerate(chosen)]
+    return RidgePicture(
+        rows=tuple(rows),
+        height=TOP + RISE + max(len(rows) - 1, 0) * ROW + 40,
+        low=x.low if x else None,
+        high=x.high if x else None,
+        zero_x=int(x(np.zeros(1))[0]) if x and x.low < 0 < x.high else None,
+        squeezed=bool(x and x.unit is not None),
+    )
+
+
+def _row(x: Scale | None, step: int, buckets: Floats, y: int) -> RidgeRow:
+    word = row_word(buckets)
+    path = _outline(x, buckets, y) if x is not None and not word else ""
+    return RidgeRow(step=step, y=y, path=path, word=word)
+
+
+def row_word(buckets: Floats) -> str:
+    """Why a histogram cannot be drawn, or nothing."""
+    if not len(buckets):
+        return "empty"
+    if np.isnan(buckets).any():
+        return "NaN"
+    if not np.isfinite(buckets).all():
+        return "infinite"
+    return "" if (buckets[:, 2] > 0).any() else "empty"
+
+
+def _outline(x: Scale, buckets: Floats, y: int) -> str:
+    """A closed outline over the baseline. The root of the density keeps small tails visible beside a tall peak."""
+    left, right = x(buckets[:, 0]), x(buckets[:, 1])
+    counts = np.maximum(buckets[:, 2], 0.0)
+    density = np.sqrt(counts / counts.max() / np.maximum(right - left, 1.0))
+    height = np.rint(y - RISE * density / density.max())
+    middle = np.rint((left + right) / 2)
+    base = float(y)
+    at = np.concatenate(([left[0] - 1], middle, [right[-1] + 1]))
+    return _path(at, np.concatenate(([base], height, [base]))) + "z"
+
+
+# --- paths ----------------------------------------------------------------------------------------------------------
+
+
+def _path(x: Floats, y: Floats) -> str:
+    """A move to the first point, then lines, each relative to the point before it."""
+    moves = zip(np.diff(x).astype(int), np.diff(y).astype(int), strict=True)
+    lines = " ".join(f"{dx} {dy}" for dx, dy in moves if dx or dy)
+    return f"M{int(x[0])} {int(y[0])}" + (f"l{lines}" if lines else "h0")
+
+
+def _dot(x: float, y: float) -> str:
+    """A small diamond: a line through a single point would be invisible."""
+    return f"M{int(x) - 3} {int(y)}l3-3 3 3-3 3z"
+
+
+def _evenly(parts: list[Ints], most: int) -> list[Ints]:
+    return [parts[i] for i in sample(len(parts), most)]

@@ -1,0 +1,280 @@
+"""What a page shows of a verdict: records in, words and links out, still without any markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from grader.records import Finding, Grade, Judgement, Message, Report, Severity, Status
+from grader.reporting.text import clip
+from grader.reporting.words import (
+    SEVERITY_WORDS,
+    STATUS_WORDS,
+    cell_place,
+    count,
+    points,
+    points_of,
+    seconds,
+)
+
+MOST_CELLS = 300  # of a notebook that a page shows
+_MEND_FIRST = 3
+_SHORT = 600  # characters of an expected or actual value
+_MOST_FINDINGS = 40  # of one criterion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A word and the place on the same page that it leads to; an empty `anchor` leads nowhere."""
+
+    text: str
+    anchor: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingView:
+    """A finding in words. `places` are where it was seen, linked to the cell and to the run's pictures."""
+
+    kind: str
+    word: str
+    message: str
+    expected: str | None
+    actual: str | None
+    hint: str | None
+    places: tuple[Link, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CriterionView:
+    """A criterion in words; `cause` is the criterion that blocks it."""
+
+    anchor: str
+    id: str
+    title: str
+    claim: str
+    status: str
+    word: str
+    points: str
+    lost: str | None
+    cause: Link | None
+    findings: tuple[FindingView, ...]
+    more: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartView:
+    title: str
+    points: str
+    criteria: tuple[CriterionView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mend:
+    """One thing to mend first: what it is, what to try, and the points that wait behind it."""
+
+    link: Link
+    gain: str
+    message: str
+    hint: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The top of the page. The three widths, in percent, are those of the bar: earned, to be read, lost."""
+
+    score: str
+    most: int
+    sentence: str
+    waiting: str | None
+    earned_width: float
+    review_width: float
+    mend: tuple[Mend, ...]
+
+
+# --- the verdict ----------------------------------------------------------------------------------------------------
+
+
+def lost_points(judgement: Judgement) -> float:
+    """Points that are gone: not those that a person still gives, nor those that are ours to settle."""
+    open_still = judgement.status in (Status.PASSED, Status.REVIEW, Status.UNDECIDED)
+    return 0.0 if open_still else judgement.criterion.points - judgement.points
+
+
+def verdict(grade: Grade) -> Verdict:
+    most = max(grade.max_score, 1)
+    return Verdict(
+        score=points(grade.score),
+        most=grade.max_score,
+        sentence=_sentence(grade),
+        waiting=waiting_sentence(grade),
+        earned_width=round(100 * grade.score / most, 2),
+        review_width=round(100 * grade.awaiting_review / most, 2),
+        mend=mend_first(grade),
+    )
+
+
+def _sentence(grade: Grade) -> str:
+    kinds = [(sum(j.status is status for j in grade.criteria), word.lower()) for status, word in STATUS_WORDS.items()]
+    return (
+        f"{count(len(grade.criteria), 'criterion', 'criteria')}: "
+        + ", ".join(f"{n} {word}" for n, word in kinds if n)
+        + "."
+    )
+
+
+def waiting_sentence(grade: Grade) -> str | None:
+    """What a person still has to read, and the points that this may add."""
+    waiting = [j.criterion for j in grade.criteria if j.status is Status.REVIEW]
+    if not waiting:
+        return None
+    names = "; ".join(f"{criterion.title} ({criterion.points})" for criterion in waiting)
+    return f"Up to {count(grade.awaiting_review, 'more point')} will be given by a person, who reads: {names}."
+
+
+def mend_first(grade: Grade) -> tuple[Mend, ...]:
+    """The criteria that cost most, each counted with what it blocks; at most three."""
+    behind = {judgement.criterion.id: _behind(judgement, grade.criteria) for judgement in grade.criteria}
+    at_fault = [j for j in grade.criteria if j.status in (Status.FAILED, Status.PARTIAL) and behind[j.criterion.id] > 0]
+    worst = sorted(at_fault, key=lambda j: -behind[j.criterion.id])[:_MEND_FIRST]
+    return tuple(_mend(judgement, behind[judgement.criterion.id]) for judgement in worst)
+
+
+def _behind(judgement: Judgement, criteria: Sequence[Judgement], seen: frozenset[str] = frozenset()) -> float:
+    """The points that a criterion loses by itself and through those that wait for it."""
+    own = judgement.criterion.id
+    waiting = [j for j in criteria if j.blocked_by == own and j.criterion.id not in seen | {own}]
+    return lost_points(judgement) + sum(_behind(j, criteria, seen | {own}) for j in waiting)
+
+
+def _mend(judgement: Judgement, gain: float) -> Mend:
+    first = min(judgement.findings, key=lambda f: list(Severity).index(f.severity), default=None)
+    return Mend(
+        link=Link(text=judgement.criterion.title, anchor=criterion_anchor(judgement.criterion.id)),
+        gain=count_points(gain),
+        message=str(first.message) if first else judgement.claim,
+        hint=str(first.hint) if first and first.hint else None,
+    )
+
+
+def count_points(value: float) -> str:
+    return f"{points(value)} {'point' if value == 1 else 'points'}"
+
+
+# --- criteria -------------------------------------------------------------------------------------------------------
+
+
+def criterion_anchor(criterion: str) -> str:
+    return f"criterion-{criterion}"
+
+
+def part_title(part: str) -> str:
+    """`batch_norm` as `Batch norm`: a part's name for people."""
+    words = part.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def parts(report: Report, anchors: dict[str, str]) -> tuple[PartView, ...]:
+    """The criteria by part, in the rubric's order; `anchors` leads from a run's name to its pictures."""
+    grouped = groupby(report.grade.criteria, key=lambda judgement: judgement.criterion.part)
+    titles = {j.criterion.id: j.criterion.title for j in report.grade.criteria}
+    cells = cells_of(report)
+    return tuple(_part(part, list(group), titles, cells, anchors) for part, group in grouped)
+
+
+def cells_of(report: Report) -> frozenset[int]:
+    """The numbers of the cells that the page shows."""
+    return frozenset(cell.index for cell in report.submission.cells[:MOST_CELLS]) if report.submission else frozenset()
+
+
+def _part(
+    part: str, judgements: list[Judgement], titles: dict[str, str], cells: frozenset[int], anchors: dict[str, str]
+) -> PartView:
+    earned = sum(judgement.points for judgement in judgements)
+    most = sum(judgement.criterion.points for judgement in judgements)
+    criteria = tuple(_criterion(judgement, titles, cells, anchors) for judgement in judgements)
+    return PartView(title=part_title(part), points=points_of(earned, most), criteria=criteria)
+
+
+def _criterion(
+    judgement: Judgement, titles: dict[str, str], cells: frozenset[int], anchors: dict[str, str]
+) -> CriterionView:
+    criterion, lost = judgement.criterion, lost_points(judgement)
+    shown = judgement.findings[:_MOST_FINDINGS]
+    return CriterionView(
+        anchor=criterion_anchor(criterion.id),
+        id=criterion.id,
+        title=criterion.title,
+        claim=judgement.claim,
+        status=judgement.status.value,
+        word=STATUS_WORDS[judgement.status],
+        points=points_of(judgement.points, criterion.points),
+        lost=count_points(lost) if lost > 0 else None,
+        cause=criterion_link(judgement.blocked_by, titles),
+        findings=tuple(finding_view(finding, cells, anchors) for finding in shown),
+        more=len(judgement.findings) - len(shown),
+    )
+
+
+def criterion_link(criterion: str | None, titles: dict[str, str]) -> Link | None:
+    """A criterion's title with its place on the page; its bare id when the rubric does not know it."""
+    if criterion is None:
+        return None
+    anchor = criterion_anchor(criterion) if criterion in titles else ""
+    return Link(text=titles.get(criterion, criterion), anchor=anchor)
+
+
+def remarks(report: Report, anchors: dict[str, str]) -> tuple[FindingView, ...]:
+    """What costs nothing, the gravest first."""
+    order = list(Severity)
+    found = sorted(report.grade.remarks, key=lambda finding: order.index(finding.severity))
+    return tuple(finding_view(finding, cells_of(report), anchors) for finding in found)
+
+
+def finding_view(finding: Finding, cells: frozenset[int], anchors: dict[str, str]) -> FindingView:
+    return FindingView(
+        kind=finding.severity.value,
+        word=SEVERITY_WORDS[finding.severity],
+        message=str(finding.message),
+        expected=_short(finding.expected),
+        actual=_short(finding.actual),
+        hint=text_of(finding.hint),
+        places=tuple(_places(finding, cells, anchors)),
+    )
+
+
+def _places(finding: Finding, cells: frozenset[int], anchors: dict[str, str]) -> Iterable[Link]:
+    where = cell_place(finding)
+    if where is not None:
+        yield Link(text=where, anchor=f"cell-{finding.cell}" if finding.cell in cells else "")
+    if finding.run is not None:
+        yield Link(text=f"run {finding.run}", anchor=anchors.get(finding.run, ""))
+    if finding.tag is not None:
+        yield Link(text=f"tag {finding.tag}")
+    if finding.step is not None:
+        yield Link(text=f"step {finding.step}")
+
+
+def _short(text: str | None) -> str | None:
+    return None if text is None else clip(text, _SHORT)
+
+
+def text_of(message: Message | None) -> str | None:
+    return None if message is None else str(message)
+
+
+# --- environment ----------------------------------------------------------------------------------------------------
+
+
+def facts(grade: Grade) -> tuple[tuple[str, str], ...]:
+    """Where and at what cost the notebook ran, as name and value."""
+    resources = grade.resources
+    return (
+        ("Source", grade.source),
+        ("SHA-256 of the notebook", grade.sha256),
+        ("Profile", grade.profile),
+        *((name, str(value)) for name, value in grade.environment.items()),
+        ("Wall time", seconds(resources.wall_seconds)),
+        ("CPU time", seconds(resources.cpu_seconds)),
+        ("Peak memory", f"{resources.peak_memory_mib} MiB"),
+    )
