@@ -338,11 +338,11 @@ class Band:
 
     @property
     def low(self) -> Floats:
-        return self.values.min(axis=0)
+        return np.asarray(self.values.min(axis=0))
 
     @property
     def high(self) -> Floats:
-        return self.values.max(axis=0)
+        return np.asarray(self.values.max(axis=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -82,7 +82,7 @@ class CountedSession(Session):  # type: ignore[misc]
         return twin
 
 
-class BoxProvisioner(LocalProvisioner):
+class BoxProvisioner(LocalProvisioner):  # type: ignore[misc]
     """Starts the kernel in its box. Interrupts travel as messages: a signal would end the sandbox itself."""
 
     spec: Spec
@@ -131,7 +131,7 @@ class BoxProvisioner(LocalProvisioner):
         self.end()
 
     def end(self) -> None:
-        if self.process is not None and self.process.returncode is None:
+        if self.process.returncode is None:
             kill(self.process)
 
 
@@ -141,7 +141,7 @@ def make_manager(spec: Spec) -> AsyncKernelManager:
     if len(f"{sockets}-5".encode()) > zmq.IPC_PATH_MAX_LEN:
         raise OSError(f"The path of the working folder is too long for a socket: {sockets}")
     context = zmq.asyncio.Context()
-    context.setsockopt(zmq.MAXMSGSIZE, _MESSAGE_BYTES)
+    context.setsockopt(zmq.SocketOption.MAXMSGSIZE, _MESSAGE_BYTES)
 
     class Manager(AsyncKernelManager):  # type: ignore[misc]
         def client(self, **kwargs: Any) -> Any:

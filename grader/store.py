@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -58,7 +57,7 @@ def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def write_results(out: Path, identity: str, files: Mapping[str, str], executed: Path | None, logs: Path | None) -> None:
@@ -91,7 +90,7 @@ def read_reference(assignment: Assignment, profile: str, data: str) -> Reference
         bands = {tuple(name.split("/", 1)): _band(band) for name, band in raw["bands"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BrokenReference(f"{path} cannot be read ({error}). Build it again: grader reference build.") from error
-    return Reference(profile=profile, data=data, bands=bands)  # type: ignore[arg-type]
+    return Reference(profile=profile, data=data, bands=bands)
 
 
 def _band(raw: Mapping[str, list[object]]) -> Band:

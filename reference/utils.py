@@ -1,6 +1,6 @@
 """Учебная библиотека: слои, модель и последовательность данных. Менять её не нужно — работайте в ноутбуке."""
 
-from typing import Callable
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf

@@ -10,7 +10,7 @@ from grader.homework.common import evidence_for, is_untouched, logged_experiment
 from grader.homework.experiments import compare, not_better, not_finite, problems
 from grader.homework.roles import roles_of
 from grader.homework.series import close, is_histogram_of
-from grader.records import Case, Evidence, Finding, Floats, Run, Severity, Verdict, say
+from grader.records import Case, Evidence, Finding, Floats, Message, Run, Severity, Verdict, say
 
 WANTED = "BatchNormFixed"
 FLAWED, FIXED, PLAIN = "relu_bn", "relu_bn_fixed", "relu"
@@ -96,11 +96,8 @@ def _off_formula(evidence: Evidence, name: str, largest: float, case: Case) -> F
     return _wrong(case, message, "mean 0 and standard deviation 1 in each column", means)
 
 
-def _wrong(case: Case, message: object, expected: str, actual: str) -> Finding:
+def _wrong(case: Case, message: Message, expected: str, actual: str) -> Finding:
     definition = case.definitions[WANTED]
-    from grader.records import Message
-
-    assert isinstance(message, Message)
     return Finding(
         code="bn.wrong_formula",
         message=message,
@@ -221,9 +218,10 @@ def _wrong_summaries(run: Run, layer: str, evidence: Evidence) -> list[str]:
     found = []
     for name, value in values.items():
         series = run.histogram(f"{layer}_{name}")
-        if series is not None and value is not None and np.isfinite(value).all():
-            if not any(is_histogram_of(b, value.astype(np.float64), 1e-4) for b in series.buckets):
-                found.append(name)
+        if series is None or value is None or not np.isfinite(value).all():
+            continue
+        if not any(is_histogram_of(b, value.astype(np.float64), 1e-4) for b in series.buckets):
+            found.append(name)
     return found
 
 

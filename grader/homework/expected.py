@@ -54,7 +54,7 @@ class Training:
 
 def _softmax(z: Floats) -> Floats:
     shifted = np.exp(z - z.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
 _FORWARD: dict[str, Callable[[Floats], Floats]] = {
@@ -98,7 +98,7 @@ def losses(probabilities: Floats, labels: Ints) -> Floats:
 
 def correct(probabilities: Floats, labels: Ints) -> Floats:
     """1.0 where the most probable class is the label, else 0.0 [batch]."""
-    return (probabilities.argmax(axis=1) == labels).astype(np.float64)
+    return np.asarray(probabilities.argmax(axis=1) == labels, dtype=np.float64)
 
 
 def gradients(layers: Sequence[LayerPlan], parameters: Sequence[Floats], x: Floats, labels: Ints) -> Step:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from grader.assignment import Assignment
@@ -230,7 +232,6 @@ def _validation(
 ) -> tuple[float, list[Finding]]:
     reading = analysis.scalar(role)
     definition = case.definitions[WANTED]
-    place = {"cell": definition.cell, "line": definition.line}
     if reading is None:
         return 0.0, [_no_validation(role, name, analysis, case)]
     short = [run for run in logged_experiments(case, assignment).values() if not _enough(run, role, case, assignment)]
@@ -249,7 +250,8 @@ def _validation(
                 actual=f"tag {reading.tag}",
                 hint=say("Write the scalar after the loop over eval_seq, not inside it."),
                 tag=reading.tag,
-                **place,
+                cell=definition.cell,
+                line=definition.line,
             )
         )
         share *= 0.5
@@ -266,7 +268,8 @@ def _validation(
                     "keras.metrics.Mean, updated with the vector of losses, gives the exact mean of the whole set."
                 ),
                 tag=reading.tag,
-                **place,
+                cell=definition.cell,
+                line=definition.line,
             )
         )
     if _misnamed(reading.tag, role):
@@ -283,7 +286,8 @@ def _validation(
                 actual=reading.tag,
                 hint=say("Check that each value stands under its own tag."),
                 tag=reading.tag,
-                **place,
+                cell=definition.cell,
+                line=definition.line,
             )
         )
     return share, findings
@@ -359,8 +363,6 @@ def _what_instead(values: Floats, role: str, analysis: Analysis) -> str:
 
 
 def _on_training_set(role: str, analysis: Analysis) -> Floats:
-    from dataclasses import replace
-
     twin = train(replace(analysis.task, validation=analysis.task.train))
     return twin.validation_loss if role.endswith("loss") else twin.validation_accuracy
 

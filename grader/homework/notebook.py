@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -147,7 +148,7 @@ def _epochs_in(text: str) -> int:
 def cells_out_of_order(case: Case, assignment: Assignment) -> Iterator[Finding]:
     """Execution counts that do not grow from top to bottom."""
     counts = [(c.index, c.execution_count) for c in case.submission.cells if c.execution_count is not None]
-    bad = [b for (_, a), (b, n) in zip(counts, counts[1:], strict=False) if a is not None and n is not None and n <= a]
+    bad = [cell for (_, before), (cell, count) in pairwise(counts) if count <= before]
     if bad:
         yield _remark(
             "remark.out_of_order",

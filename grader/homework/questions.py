@@ -99,7 +99,7 @@ def task_of(evidence: Evidence, name: str) -> Task:
 
     def data(part: str) -> tuple[Any, Any]:
         x = own[f"x_{part}"]
-        return x.reshape(len(x), -1) / 255.0, own[f"y_{part}"].astype(np.int64)
+        return x.reshape(len(x), -1).astype(np.float64) / 255.0, own[f"y_{part}"].astype(np.int64)
 
     return Task(
         layers=layers,

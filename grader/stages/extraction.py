@@ -295,10 +295,13 @@ def _last_definition(statements: Sequence[Statement], name: str) -> _Target | No
         node = statement.node
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == name:
             return _Target(statement=statement, name=name)
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda | ast.Call) and name in statement.binds:
-            if any(isinstance(target, ast.Name) and target.id == name for target in node.targets):
-                return _Target(statement=statement, name=name)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda | ast.Call) and _names_it(node, name):
+            return _Target(statement=statement, name=name)
     return None
+
+
+def _names_it(node: ast.Assign, name: str) -> bool:
+    return any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
 
 
 def _method(statements: Sequence[Statement], wanted: Wanted) -> _Target | None:

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.errors import UnreadableSubmission, UsageError
-from grader.records import Cell, CellKind, Finding, Message, Severity, Submission, say
-from grader.stages import archives
+from grader.formats import archives
 from grader.formats.notebooks import NotebookFile, read_notebook
+from grader.records import Cell, CellKind, Finding, Message, Severity, Submission, say
 
 _MAX_DEPTH = 12
 _MAX_ARCHIVES = 8  # unpacked of one submission

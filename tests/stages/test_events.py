@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorboard.compat.proto import event_pb2
 
-from grader.records import FileState, Histograms, Scalars
-from grader.stages import events
+from grader.formats import events
 from grader.formats.events import read_file, read_runs
+from grader.records import FileState, Histograms, Scalars
 
 from .making import event, event_file, plugin, put, record, scalar_file, tensor
 

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.errors import UnreadableSubmission, UsageError
-from grader.records import CellKind, Severity
 from grader.formats.events import read_runs
-from grader.stages.intake import Candidate, find_submissions, read_submission, safe_id
 from grader.formats.notebooks import load_node, read_notebook
+from grader.records import CellKind, Severity
+from grader.stages.intake import Candidate, find_submissions, read_submission, safe_id
 
 from .making import cell, document, notebook, put, put_logs, scalar_file, tarred, zipped, zipped_by_windows
 
