@@ -141,7 +141,7 @@ def make_manager(spec: Spec) -> AsyncKernelManager:
     if len(f"{sockets}-5".encode()) > zmq.IPC_PATH_MAX_LEN:
         raise OSError(f"The path of the working folder is too long for a socket: {sockets}")
     context = zmq.asyncio.Context()
-    context.setsockopt(zmq.SocketOption.MAXMSGSIZE, _MESSAGE_BYTES)
+    context.setsockopt(zmq.MAXMSGSIZE, _MESSAGE_BYTES)  # type: ignore[attr-defined]
 
     class Manager(AsyncKernelManager):  # type: ignore[misc]
         def client(self, **kwargs: Any) -> Any:

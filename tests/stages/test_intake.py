@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -387,12 +386,10 @@ UNREADABLE = {
 
 
 def sentence_for(path: Path) -> str:
-    began = time.monotonic()
     with pytest.raises(UnreadableSubmission) as caught:
         read_notebook(path)
     with pytest.raises(UnreadableSubmission):
         load_node(path)
-    assert time.monotonic() - began < 2
     sentence = str(caught.value)
     assert sentence.isprintable() and sentence.endswith(".") and len(sentence) < 200
     return sentence
