@@ -10,7 +10,9 @@ ROOT = Path(__file__).parents[1]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--all-situations", action="store_true", help="grade every situation, not only those that CI has time for")
+    parser.addoption(
+        "--all-situations", action="store_true", help="grade every situation, not only those that CI has time for"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -101,9 +101,7 @@ def test_a_broken_notebook_is_ungraded_and_the_class_goes_on(results: Mapping[st
     assert "score" not in result
 
 
-def test_a_situation_loses_what_it_should_and_nothing_else(
-    name: str, results: Mapping[str, Any]
-) -> None:
+def test_a_situation_loses_what_it_should_and_nothing_else(name: str, results: Mapping[str, Any]) -> None:
     situation, result, base = SITUATIONS[name], results[name], results[SITUATIONS[name].base.stem]
     expected = {key: {value} for key, value in statuses(base).items()}
     expected |= {key: {str(status) for status in allowed} for key, allowed in situation.expect.items()}

@@ -1,0 +1,79 @@
+"""The NumPy side of the probes, against numerical derivatives: it shares nothing with what it judges."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from grader.homework import expected
+from grader.homework.expected import LayerPlan, Task
+from grader.homework.series import counts, is_histogram_of
+from grader.records import Floats
+
+
+def task(optimizer: str = "adam") -> Task:
+    rng = np.random.default_rng(5)
+    layers = (
+        LayerPlan(kind="dense", name="a", activation="tanh"),
+        LayerPlan(kind="batch_norm", name="b"),
+        LayerPlan(kind="dense", name="c", activation="softmax"),
+    )
+    parameters = (
+        rng.normal(size=(6, 4)),
+        rng.normal(size=(1, 4)),
+        np.asarray(0.2),
+        np.asarray(1.1),
+        rng.normal(size=(4, 3)),
+        rng.normal(size=(1, 3)),
+    )
+    data = rng.normal(size=(20, 6)), rng.integers(0, 3, 20)
+    return Task(
+        layers=layers,
+        parameters=parameters,
+        train=data,
+        validation=data,
+        batch_size=8,
+        epochs=2,
+        optimizer=optimizer,
+        rate=0.01,
+    )
+
+
+@pytest.mark.parametrize("index", range(6))
+def test_gradients_are_the_derivatives_of_the_summed_loss(index: int) -> None:
+    plan = task()
+    x, labels = plan.train
+
+    def total(value: Floats) -> float:
+        parameters = [*plan.parameters[:index], value, *plan.parameters[index + 1 :]]
+        return float(expected.losses(expected.forward(plan.layers, parameters, x)[-1], labels).sum())
+
+    found = expected.gradients(plan.layers, plan.parameters, x, labels).gradients[index]
+    point, step = plan.parameters[index], 1e-6
+    for place in list(np.ndindex(point.shape))[:5]:
+        shift = np.zeros_like(point)
+        shift[place] = step
+        assert found[place] == pytest.approx(
+            (total(point + shift) - total(point - shift)) / (2 * step), rel=1e-4, abs=1e-6
+        )
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_training_lowers_the_loss_and_reports_every_epoch(optimizer: str) -> None:
+    result = expected.train(replace(task(optimizer), epochs=30))
+    assert len(result.steps) == 90
+    assert len(result.validation_loss) == 30
+    assert result.validation_loss[-1] < result.validation_loss[0]
+
+
+def test_a_histogram_is_told_from_that_of_scaled_and_of_other_values() -> None:
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=500)
+    edges = np.linspace(values.min(), values.max(), 31)
+    buckets = np.stack([edges[:-1], edges[1:], counts(values)], axis=1)
+    assert is_histogram_of(buckets, values, 1e-4)
+    assert not is_histogram_of(buckets, values / 128, 1e-4)
+    assert not is_histogram_of(buckets, values[:-1], 1e-4)
+    assert not is_histogram_of(buckets, np.sort(values)[::-1] * np.linspace(0.5, 1, 500), 1e-4)
