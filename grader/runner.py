@@ -169,6 +169,7 @@ class Drive:
         self.stopped: FaultKind | None = None
         self.usage = Resources()
         self.counts: dict[int, int] = {}
+        self.replies: dict[int, Any] = {}
         self.began = time.monotonic()
 
     async def execute(self) -> None:
@@ -183,6 +184,7 @@ class Drive:
             startup_timeout=_START_SECONDS,
             raise_on_iopub_timeout=True,
             iopub_timeout=30,
+            on_cell_executed=self._note_reply,
         )
         async with self._kernel(client, manager):
             self.began = time.monotonic()
@@ -206,6 +208,10 @@ class Drive:
             manager.provisioner.end()
             await manager.provisioner.wait()
             client.kc.stop_channels()
+
+    def _note_reply(self, cell: Any, cell_index: int, execute_reply: Any) -> None:
+        """The kernel's own word on how a cell ended: an error may leave no output that says so."""
+        self.replies[cell_index + 1] = execute_reply.get("content", {})
 
     async def _watch(self, manager: AsyncKernelManager) -> None:
         """Kill the kernel when it meets a limit that no rlimit can express."""
@@ -232,7 +238,7 @@ class Drive:
     def _record(self, cell: Any, index: int, seconds: float, task: asyncio.Task[Any], late: bool) -> None:
         if cell.get("execution_count"):
             self.counts[int(cell.execution_count)] = index
-        raised = _error_of(cell, index)
+        raised = _error_of(cell, index) or _error_in(self.replies.get(index, {}), index)
         ended = _ending(task, self.stopped)
         if ended is not None:
             kind = FaultKind.TIMED_OUT if late and self.stopped is None else ended
@@ -315,6 +321,13 @@ def _error_of(cell: Any, index: int) -> Fault | None:
                 traceback=trace[:8000],
             )
     return None
+
+
+def _error_in(reply: Any, index: int) -> Fault | None:
+    if reply.get("status") in (None, "ok"):
+        return None
+    message = f"{reply.get('ename', 'error')}: {str(reply.get('evalue', ''))[:500]}"
+    return Fault(kind=FaultKind.RAISED, message=message, cell=index)
 
 
 def _text_of(cell: Any) -> str:

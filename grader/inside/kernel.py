@@ -34,12 +34,19 @@ def place_library(folder, name):
     return library
 
 
+def nothing_of_colab(name):
+    """A function that does nothing; Python's own questions about a module (`__file__`, …) get no such answer."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return lambda *args, **kwargs: None
+
+
 def place_colab():
     """`google.colab` and its Drive, doing nothing: notebooks that were written there go on here."""
     colab = types.ModuleType("google.colab")
     for name in ("drive", "files", "output", "auth"):
         part = types.ModuleType(f"google.colab.{name}")
-        part.__getattr__ = lambda name: lambda *args, **kwargs: None
+        part.__getattr__ = nothing_of_colab
         setattr(colab, name, part)
         sys.modules[part.__name__] = part
     sys.modules[colab.__name__] = colab
