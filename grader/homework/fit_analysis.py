@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -126,15 +127,29 @@ def _read_tag(series: Histograms, training: Training, offset: int, task: Task) -
         (int(label), *_locate(buckets, gradients, int(label) - offset))
         for label, buckets in zip(series.steps, series.buckets, strict=True)
     )
+    own = _aligned_owner(series, gradients, offset)
+    if own is not None:
+        points = tuple((int(label), own, int(label) - offset) for label in series.steps)
+        return TagReading(tag=series.tag, points=points, kind="gradient", variable=own)
     owners = {variable for _, variable, _ in points}
     if None in owners or not points:
         return TagReading(tag=series.tag, points=points, kind=_other_kind(series, training, offset, task))
     if len(owners) > 1:
         return TagReading(tag=series.tag, points=points, kind="mixed")
-    aligned = all(label - offset == iteration for label, _, iteration in points)
-    grows = all(a < b for a, b in zip([p[2] for p in points], [p[2] for p in points][1:], strict=False))
-    kind = "gradient" if grows and aligned else "stale"
-    return TagReading(tag=series.tag, points=points, kind=kind, variable=points[0][1])
+    return TagReading(tag=series.tag, points=points, kind="stale", variable=points[0][1])
+
+
+def _aligned_owner(series: Histograms, gradients: Sequence[Sequence[Floats]], offset: int) -> int | None:
+    """The variable whose gradient every point holds, each under its own step's label, the labels growing; or None."""
+    at = [int(label) - offset for label in series.steps]
+    if not at or min(at) < 0 or max(at) >= len(gradients) or any(b <= a for a, b in pairwise(at)):
+        return None
+    for variable in range(len(gradients[0])):
+        usual = max(float(np.abs(step[variable]).max()) for step in gradients)
+        points = zip(at, series.buckets, strict=True)
+        if all(is_histogram_of(b, gradients[i][variable], TOLERANCE, usual) for i, b in points):
+            return variable
+    return None
 
 
 def _locate(buckets: Floats, values: Sequence[Sequence[Floats]], guess: int) -> tuple[int | None, int]:

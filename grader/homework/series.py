@@ -31,22 +31,23 @@ def size(buckets: Floats) -> int:
     return int(buckets[:, 2].sum()) if len(buckets) else 0
 
 
-def is_histogram_of(buckets: Floats, values: Floats, tolerance: float) -> bool:
+def is_histogram_of(buckets: Floats, values: Floats, tolerance: float, usual: float = 0.0) -> bool:
     """Whether a histogram [k, 3] was made of these values: number, range and shape agree.
 
-    Values near the edge of a bucket may fall on either side after rounding, so up to 2 % of them (one at least) may be
-    counted one bucket off.
+    Values near the edge of a bucket may fall on either side after rounding, so up to 2 % of them (two at least) may be
+    counted one bucket off. `usual` is the size that such values usually have: a sum that nearly cancels is only as exact
+    as its terms, so the tolerance is never taken of less than that.
     """
     if not len(buckets) or size(buckets) != values.size:
         return False
     low, high = float(values.min()), float(values.max())
-    scale = max(abs(low), abs(high))
+    scale = max(abs(low), abs(high), usual)
     if not (close(buckets[0, 0], low, tolerance, scale) and close(buckets[-1, 1], high, tolerance, scale)):
         return False
     if low == high or high - low <= tolerance * scale:
         return True
     moved = np.abs(np.cumsum(buckets[:, 2] - counts(values, len(buckets)))).sum()
-    return bool(moved <= max(1.0, 0.02 * values.size))
+    return bool(moved <= max(2.0, 0.02 * values.size))
 
 
 def is_nan(buckets: Floats) -> bool:

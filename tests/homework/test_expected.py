@@ -77,3 +77,12 @@ def test_a_histogram_is_told_from_that_of_scaled_and_of_other_values() -> None:
     assert not is_histogram_of(buckets, values / 128, 1e-4)
     assert not is_histogram_of(buckets, values[:-1], 1e-4)
     assert not is_histogram_of(buckets, np.sort(values)[::-1] * np.linspace(0.5, 1, 500), 1e-4)
+
+
+def test_a_sum_that_nearly_cancels_is_compared_by_the_size_of_its_terms() -> None:
+    buckets = np.zeros((30, 3))
+    buckets[:, :2] = 0.0698118
+    buckets[-1, 2] = 1
+    value = np.asarray(0.0698209)
+    assert is_histogram_of(buckets, value, 1e-4, usual=2.05)
+    assert not is_histogram_of(buckets, value, 1e-4)
