@@ -41,15 +41,20 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Training:
-    """A whole training: its steps in order; after each epoch the loss and accuracy on the whole validation set, both
-    [epochs]; the final parameters."""
+    """A whole training: its steps in order, by epoch; the parameters when each epoch's validation begins, the loss and
+    accuracy on the whole validation set with them, both [epochs]; the final parameters."""
 
-    steps: tuple[Step, ...]
+    epochs: tuple[tuple[Step, ...], ...]
+    validated: tuple[Parameters, ...]
     validation_loss: Floats
     validation_accuracy: Floats
     train_loss: Floats
     train_accuracy: Floats
     final: tuple[Floats, ...]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return tuple(step for epoch in self.epochs for step in epoch)
 
 
 def _softmax(z: Floats) -> Floats:
@@ -151,7 +156,8 @@ class Sgd:
 
 
 class Adam:
-    """Adam as in Keras 3 (Kingma and Ba 2015, with the bias correction folded into the rate)."""
+    """Adam as in Keras 3 (Kingma and Ba 2015, with the bias correction folded into the rate). Keras takes the powers of
+    the betas rounded to float32, and the rate too; elsewhere it has them exactly."""
 
     def __init__(self, rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-7) -> None:
         self.rate, self.beta1, self.beta2, self.epsilon = float(np.float32(rate)), beta1, beta2, epsilon
@@ -160,7 +166,8 @@ class Adam:
 
     def update(self, parameters: Parameters, found: Parameters) -> Parameters:
         self.count += 1
-        alpha = self.rate * np.sqrt(1 - self.beta2**self.count) / (1 - self.beta1**self.count)
+        power1, power2 = (float(np.float32(beta)) ** self.count for beta in (self.beta1, self.beta2))
+        alpha = self.rate * np.sqrt(1 - power2) / (1 - power1)
         return tuple(self._one(i, p, g, alpha) for i, (p, g) in enumerate(zip(parameters, found, strict=True)))
 
     def _one(self, index: int, parameter: Floats, gradient: Floats, alpha: float) -> Floats:
@@ -191,22 +198,45 @@ class Task:
 def train(task: Task) -> Training:
     """The course's own method: `epochs` passes over the batches in order, one update a batch, nothing else."""
     optimizer = OPTIMIZERS[task.optimizer](task.rate)
-    parameters, steps = task.parameters, []
-    at_end: list[tuple[Floats, ...]] = []
+    parameters = task.parameters
+    epochs: list[list[Step]] = []
+    validated: list[Parameters] = []
     for _ in range(task.epochs):
+        epochs.append([])
         for x, labels in _batches(*task.train, task.batch_size):
-            steps.append(gradients(task.layers, parameters, x, labels))
-            parameters = optimizer.update(parameters, steps[-1].gradients)
-        at_end.append(parameters)
-    validation = [_evaluate(task, p) for p in at_end]
-    per_epoch = np.array_split(np.arange(len(steps)), task.epochs)
+            epochs[-1].append(gradients(task.layers, parameters, x, labels))
+            parameters = optimizer.update(parameters, epochs[-1][-1].gradients)
+        validated.append(parameters)
+    return _training(task, epochs, validated, parameters)
+
+
+Fetch = tuple[int, Parameters]  # a batch's number, and the parameters when it was fetched
+
+
+def retrace(task: Task, train: Sequence[Fetch], validation: Sequence[Fetch], final: Parameters) -> Training:
+    """A training that went its own way: its gradients and validation values at the parameters that were seen. An epoch
+    begins with batch 0; a validation is done with the parameters that it begins with."""
+    batches = _batches(*task.train, task.batch_size)
+    epochs: list[list[Step]] = []
+    for number, parameters in train:
+        if number == 0 or not epochs:
+            epochs.append([])
+        epochs[-1].append(gradients(task.layers, parameters, *batches[number]))
+    return _training(task, epochs, [parameters for number, parameters in validation if number == 0], final)
+
+
+def _training(
+    task: Task, epochs: Sequence[Sequence[Step]], validated: Sequence[Parameters], final: Parameters
+) -> Training:
+    validation = [_evaluate(task, parameters) for parameters in validated]
     return Training(
-        steps=tuple(steps),
-        validation_loss=np.array([v[0] for v in validation]),
-        validation_accuracy=np.array([v[1] for v in validation]),
-        train_loss=np.array([np.concatenate([steps[i].losses for i in part]).mean() for part in per_epoch]),
-        train_accuracy=np.array([np.concatenate([steps[i].correct for i in part]).mean() for part in per_epoch]),
-        final=parameters,
+        epochs=tuple(tuple(steps) for steps in epochs),
+        validated=tuple(validated),
+        validation_loss=np.array([loss for loss, _ in validation]),
+        validation_accuracy=np.array([accuracy for _, accuracy in validation]),
+        train_loss=np.array([np.concatenate([step.losses for step in steps]).mean() for steps in epochs]),
+        train_accuracy=np.array([np.concatenate([step.correct for step in steps]).mean() for steps in epochs]),
+        final=final,
     )
 
 

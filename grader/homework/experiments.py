@@ -104,16 +104,30 @@ class Comparison:
 
 def compare(case: Case, better: str, worse: str) -> Comparison | None:
     """Compare the ends of two runs by the first witness that both have. None when there is none."""
-    runs = case.runs.get(better), case.runs.get(worse)
-    if runs[0] is None or runs[1] is None:
-        return None
     for witness in _WITNESSES:
-        pair = [series_of(case, run, witness) for run in runs if run is not None]
-        if all(series is not None and len(series.values) and np.isfinite(series.values).all() for series in pair):
-            ends = [tail_mean(series.values) for series in pair if series is not None]
+        ends = _end(case, better, witness), _end(case, worse, witness)
+        if ends[0] is not None and ends[1] is not None:
             usual, spread = _usual(case.reference, better, worse, witness)
             return Comparison(witness=witness, gain=ends[1] - ends[0], usual=usual, spread=spread)
     return None
+
+
+def compare_with_reference(case: Case, better: str, worse: str) -> Comparison | None:
+    """The same, but with the reference's run of `worse`, for a notebook whose own is not the one asked for."""
+    for witness in _WITNESSES:
+        end, band = _end(case, better, witness), case.reference.bands.get((worse, witness))
+        if end is not None and band is not None:
+            usual, spread = _usual(case.reference, better, worse, witness)
+            typical = float(np.mean([tail_mean(row) for row in band.values]))
+            return Comparison(witness=witness, gain=typical - end, usual=usual, spread=spread)
+    return None
+
+
+def _end(case: Case, name: str, witness: str) -> float | None:
+    run = case.runs.get(name)
+    series = series_of(case, run, witness) if run else None
+    usable = series is not None and len(series.values) and np.isfinite(series.values).all()
+    return tail_mean(series.values) if series is not None and usable else None
 
 
 def _usual(reference: Reference, better: str, worse: str, witness: str) -> tuple[float | None, float | None]:

@@ -10,7 +10,7 @@ from grader.assignment import Assignment
 from grader.contract import blocked, failed, partial, passed, undecided
 from grader.homework.common import evidence_for, is_untouched, logged_experiments, missing, probe_fault
 from grader.homework.expected import train
-from grader.homework.fit_analysis import LIBRARY_SUFFIXES, Analysis, Variable, analyse
+from grader.homework.fit_analysis import LIBRARY_SUFFIXES, SAME, Analysis, Variable, analyse, distance
 from grader.homework.questions import task_of
 from grader.homework.roles import roles_of
 from grader.homework.series import is_nan, size
@@ -397,33 +397,15 @@ def training_preserved(case: Case, assignment: Assignment) -> Verdict:
         fault = probe_fault(evidence, name)
         if fault is not None:
             return failed(fault)
-        distance = _distance(evidence, name)
-        if distance is None:
+        way = distance(evidence, name)
+        if way is None:
             return undecided("fit.no_weights", "The weights after training could not be read back.")
-        if distance > _SAME:
-            return failed(_training_differs(distance, name, evidence, case))
+        if way > SAME:
+            return failed(_training_differs(way, name, evidence, case))
     return passed()
 
 
-_SAME = 1e-3  # of the way that the weights went; a correct method differs by rounding alone (below 1e-6 of it)
-
-
-def _distance(evidence: Evidence, name: str) -> float | None:
-    """How far the weights ended from where they should, relative to how far they should have gone (largest of all)."""
-    task = task_of(evidence, name)
-    expected = train(task).final
-    found = [evidence.arrays.get(f"{name}_f{i}") for i in range(len(expected))]
-    worst = 0.0
-    for first, last, actual in zip(task.parameters, expected, found, strict=True):
-        if actual is None or actual.shape != last.shape:
-            return None
-        way = float(np.abs(last - first).max())
-        gap = float(np.abs(actual.astype(np.float64) - last).max())
-        worst = max(worst, gap / way if np.isfinite(gap) else np.inf)
-    return worst
-
-
-def _training_differs(distance: float, name: str, evidence: Evidence, case: Case) -> Finding:
+def _training_differs(way: float, name: str, evidence: Evidence, case: Case) -> Finding:
     task = task_of(evidence, name)
     definition = case.definitions[WANTED]
     return Finding(
@@ -433,7 +415,7 @@ def _training_differs(distance: float, name: str, evidence: Evidence, case: Case
             epochs=task.epochs,
         ),
         expected="the same weights, apart from rounding",
-        actual=f"off by {distance:.2g} of the way they went",
+        actual=f"off by {way:.2g} of the way they went",
         hint=say(
             "Compare with the course's method: one update a batch with the gradients as they are, every batch once, "
             "the optimizer that was passed in, and no update in the validation loop."

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,3 +89,39 @@ def test_a_sum_that_nearly_cancels_is_compared_by_the_size_of_its_terms() -> Non
     value = np.asarray(0.0698209)
     assert is_histogram_of(buckets, value, 1e-4, usual=2.05)
     assert not is_histogram_of(buckets, value, 1e-4)
+
+
+def test_a_training_is_retraced_from_the_parameters_seen_at_each_batch() -> None:
+    own = expected.train(task())
+    count = len(own.epochs[0])
+    fetches = [(i % count, step.parameters) for i, step in enumerate(own.steps)]
+    again = expected.retrace(task(), fetches, [(0, own.validated[0]), (1, own.final), (0, own.final)], own.final)
+    assert [len(epoch) for epoch in again.epochs] == [count, count]
+    np.testing.assert_array_equal(again.validation_loss, own.validation_loss)
+    np.testing.assert_array_equal(again.train_accuracy, own.train_accuracy)
+    np.testing.assert_array_equal(again.steps[-1].gradients[0], own.steps[-1].gradients[0])
+
+
+KERAS_UPDATES = """
+import sys, numpy as np, keras, tensorflow as tf
+given = np.load(sys.argv[1])
+weight = tf.Variable(given["start"])
+optimizer = keras.optimizers.get({"class_name": sys.argv[2], "config": {"learning_rate": 0.013}})
+for gradient in given["gradients"]:
+    optimizer.apply_gradients([(tf.constant(gradient), weight)])
+np.save(sys.argv[3], np.asarray(weight))
+"""
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd"])
+def test_the_optimizers_move_weights_as_those_of_keras(name: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    start, gradients = rng.normal(size=(6, 4)), rng.normal(size=(133, 6, 4))
+    np.savez(tmp_path / "given.npz", start=start, gradients=gradients)
+    paths = str(tmp_path / "given.npz"), name, str(tmp_path / "moved.npy")
+    subprocess.run([sys.executable, "-c", KERAS_UPDATES, *paths], check=True, capture_output=True)
+    optimizer = expected.OPTIMIZERS[name](0.013)
+    moved: tuple[Floats, ...] = (start,)
+    for gradient in gradients:
+        moved = optimizer.update(moved, (gradient,))
+    np.testing.assert_allclose(np.load(tmp_path / "moved.npy"), moved[0], rtol=1e-13)

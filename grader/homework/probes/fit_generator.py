@@ -3,11 +3,16 @@
 Settings: `name` of the function; `scenarios`, each with `name`, `layers` (kind, name, activation, inputs, outputs),
 `epochs`, `batch_size`, `optimizer`, `rate`. Arrays, each with the scenario's name before it: `_p0`, `_p1`, … the first
 parameters, `_x_train` [n, h, w], `_y_train` [n], `_x_validation`, `_y_validation`.
-Answers: `_f0`, `_f1`, … the parameters afterwards, and the event files of each scenario in a folder of its name.
+Answers: `_f0`, `_f1`, … the parameters afterwards, and the event files of each scenario in a folder of its name; for
+each batch in the order they were fetched, `_train_at` [fetches] its number and `_train_w0`, … [fetches, …] the
+parameters at that moment; the same for `_validation_`.
 """
 
+import numpy as np
 import tensorflow as tf
 from tensorflow import keras
+
+MOST_FETCHES = 2000
 
 
 def run(namespace, settings, arrays, answer):
@@ -25,7 +30,8 @@ def train(namespace, scenario, arrays, answer, *, writer):
     variables = model.trainable_variables
     for index, variable in enumerate(variables):
         variable.assign(arrays[f"p{index}"])
-    sequences = [sequence(namespace, arrays, part, scenario["batch_size"]) for part in ("train", "validation")]
+    kind, notes = namespace["MNISTSequence"], {"train": [], "validation": []}
+    sequences = [sequence(noting(kind, notes[part], variables), arrays, part, scenario["batch_size"]) for part in notes]
     log = tf.summary.create_file_writer(answer.logdir(scenario["name"])) if writer else None
     try:
         model.fit_generator(
@@ -40,6 +46,8 @@ def train(namespace, scenario, arrays, answer, *, writer):
             log.close()
             for index, variable in enumerate(variables):
                 answer.put(f"{scenario['name']}_f{index}", variable.numpy())
+            for part, fetches in notes.items():
+                put_notes(answer, f"{scenario['name']}_{part}", fetches)
 
 
 def make_layer(namespace, layer):
@@ -54,8 +62,27 @@ def make_optimizer(scenario):
     return kind(learning_rate=scenario["rate"])
 
 
-def sequence(namespace, arrays, part, batch_size):
+def noting(kind, fetches, variables):
+    """The course's sequence, which also notes the model's parameters whenever a batch is fetched."""
+
+    class Noting(kind):
+        def __getitem__(self, index):
+            batch = super().__getitem__(index)
+            if len(fetches) < MOST_FETCHES:
+                fetches.append((index, [variable.numpy() for variable in variables]))
+            return batch
+
+    return Noting
+
+
+def put_notes(answer, name, fetches):
+    answer.put(f"{name}_at", np.array([index for index, _ in fetches], dtype=np.int64))
+    for number, values in enumerate(zip(*(values for _, values in fetches))):
+        answer.put(f"{name}_w{number}", np.stack(values))
+
+
+def sequence(kind, arrays, part, batch_size):
     def flatten(X, y):
         return X.reshape(len(X), -1) / 255.0, y
 
-    return namespace["MNISTSequence"](arrays[f"x_{part}"], arrays[f"y_{part}"], batch_size, preprocess=flatten)
+    return kind(arrays[f"x_{part}"], arrays[f"y_{part}"], batch_size, preprocess=flatten)
