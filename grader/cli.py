@@ -97,6 +97,11 @@ def _add_common(verb: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run notebooks unconfined where the sandbox is missing: only code that you trust",
     )
+    verb.add_argument(
+        "--no-acceleration",
+        action="store_true",
+        help="run library code as it is, operation by operation: same results, several times slower",
+    )
 
 
 def _positive(text: str) -> int:

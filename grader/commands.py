@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from grader.pipeline import Setup
 from grader.progress import display
 from grader.records import Floats, Ints, Report, Status
 from grader.reporting import machine, terminal
-from grader.sandbox import bubblewrap, choose
+from grader.sandbox import bubblewrap, choose, warm_worker
 from grader.sandbox.plan import Plan
 from grader.stages import execution
 from grader.stages.intake import Candidate, find_submissions, read_submission
@@ -37,7 +37,7 @@ def _setup(options: argparse.Namespace, evidence: Path | None, *, own_code: bool
     assignment = load_assignment(options.reference or reference_folder())
     profile = assignment.profile(options.profile)
     mechanism = choose(allow_unconfined=options.without_sandbox or own_code)
-    with tempfile.TemporaryDirectory(prefix="gr-data-") as folder:
+    with tempfile.TemporaryDirectory(prefix="gr-data-") as folder, _worker(mechanism) as worker:
         data = slice_for(load(options.data), profile.train, profile.test)
         path = Path(folder, "mnist.npz")
         save(data, path)
@@ -48,6 +48,8 @@ def _setup(options: argparse.Namespace, evidence: Path | None, *, own_code: bool
             data=path,
             seed=assignment.seed,
             mechanism=mechanism,
+            accelerated=not options.no_acceleration,
+            worker=worker,
             seconds=profile.seconds,
             seconds_per_cell=profile.seconds_per_cell,
             output_mib=assignment.output_mib,
@@ -63,6 +65,11 @@ def _setup(options: argparse.Namespace, evidence: Path | None, *, own_code: bool
             reference=store.read_reference(assignment, profile.name, data.name),
             evidence=evidence or Path(folder, "evidence"),
         )
+
+
+def _worker(mechanism: str) -> AbstractContextManager[Path | None]:
+    """A warm worker where a box can be joined. Without a sandbox every program is a fresh interpreter."""
+    return warm_worker() if mechanism == "bubblewrap" else nullcontext()
 
 
 def _jobs(asked: int | None, work: int) -> int:

@@ -92,10 +92,13 @@ def _key(submission: Submission, setup: Setup) -> str:
             "seed": setup.plan.seed,
             "limits": [setup.plan.seconds, setup.plan.seconds_per_cell, setup.plan.output_mib, repr(setup.plan.limits)],
             "sandbox": setup.plan.mechanism,
+            "accelerated": setup.plan.accelerated,
+            "warm": setup.plan.worker is not None,
             "versions": execution.versions(),
             "measuring": store.digest_of(
                 package / "inside",
                 setup.homework.probes,
+                Path(inspect.getfile(setup.homework.draw)),
                 package / "runner.py",
                 package / "stages",
                 package / "sandbox",

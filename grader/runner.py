@@ -36,9 +36,9 @@ from nbclient.exceptions import DeadKernelError
 
 from grader.formats.notebooks import load_node
 from grader.records import CellRun, CellStatus, Fault, FaultKind, Resources
-from grader.sandbox import MECHANISMS
+from grader.sandbox import MECHANISMS, Program
 from grader.sandbox.box import MIB
-from grader.sandbox.watch import exceeded, kill, measured, start
+from grader.sandbox.watch import exceeded, measured, start
 from grader.stages.execution import Spec, box_for
 
 _START_SECONDS = 300.0  # TensorFlow's import on a very busy machine
@@ -96,20 +96,15 @@ class BoxProvisioner(LocalProvisioner):  # type: ignore[misc]
         connection = settings / "kernel.json"
         connection.write_text(json.dumps({**info, "ip": box.at("/sockets/k")}))
         connection.chmod(0o644)
-        kwargs["cmd"] = [
-            sys.executable,
-            "-X",
-            "frozen_modules=off",
-            box.at("/inside/kernel.py"),
-            box.at("/settings/settings.json"),
-            box.at("/settings/kernel.json"),
-        ]
+        kwargs["cmd"] = [box.at("/settings/settings.json"), box.at("/settings/kernel.json")]
         return kwargs
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
-        launch = MECHANISMS[self.spec.mechanism].launch(cmd, box_for(self.spec))
         reading, writing = os.pipe()
-        self.process = start(launch, writing)
+        program = Program(name="kernel", arguments=tuple(cmd))
+        worker = Path(self.spec.worker) if self.spec.worker else None
+        self.running = start(program, box_for(self.spec), MECHANISMS[self.spec.mechanism], writing, worker)
+        self.process = self.running.process
         os.close(writing)
         threading.Thread(target=self._drain, args=(reading,), daemon=True).start()
         self.pid = self.pgid = self.process.pid
@@ -131,8 +126,7 @@ class BoxProvisioner(LocalProvisioner):  # type: ignore[misc]
         self.end()
 
     def end(self) -> None:
-        if self.process.returncode is None:
-            kill(self.process)
+        self.running.kill()
 
 
 def make_manager(spec: Spec) -> AsyncKernelManager:
@@ -206,7 +200,7 @@ class Drive:
         finally:
             watching.cancel()
             manager.provisioner.end()
-            await manager.provisioner.wait()
+            await asyncio.to_thread(manager.provisioner.running.wait)
             client.kc.stop_channels()
 
     def _note_reply(self, cell: Any, cell_index: int, execute_reply: Any) -> None:
@@ -215,9 +209,9 @@ class Drive:
 
     async def _watch(self, manager: AsyncKernelManager) -> None:
         """Kill the kernel when it meets a limit that no rlimit can express."""
-        box, process = box_for(self.spec), manager.provisioner.process
+        box, running = box_for(self.spec), manager.provisioner.running
         while self.stopped is None:
-            self.usage = await asyncio.to_thread(measured, process.pid, self.usage)
+            self.usage = await asyncio.to_thread(measured, running, self.usage)
             self.stopped = exceeded(box, self.usage.peak_memory_mib)
             await asyncio.sleep(_WATCH_SECONDS)
         manager.provisioner.end()

@@ -2,7 +2,7 @@
 
 Started as a script: `kernel.py SETTINGS CONNECTION_FILE`. SETTINGS is a JSON file with `library` (folder of the course
 library), `library_name`, `data` (an .npz with Keras's keys), `seed`, and `trace` (a file for what the course library
-sees at work; see `observe.py`).
+sees at work; see `observe.py`), `accelerated` (see `accelerate.py`).
 """
 
 import json
@@ -12,6 +12,7 @@ import sys
 import types
 from pathlib import Path
 
+import accelerate
 import observe
 import tensorflow as tf
 
@@ -77,6 +78,8 @@ def fix_seeds(seed):
 
 def main():
     settings = json.loads(Path(sys.argv[1]).read_text())
+    if settings["accelerated"]:
+        accelerate.install()
     place_data(settings["data"])
     library = place_library(settings["library"], settings["library_name"])
     place_colab()

@@ -8,12 +8,25 @@ from __future__ import annotations
 
 from grader.errors import SandboxUnavailable
 from grader.sandbox import bubblewrap, unconfined
-from grader.sandbox.box import Box, Launch, Limits, Mechanism, Mount
+from grader.sandbox.box import Box, Launch, Limits, Mechanism, Mount, Program
+from grader.sandbox.warm import warm_worker
 from grader.sandbox.watch import Completed, run
 
 MECHANISMS: dict[str, Mechanism] = {"bubblewrap": bubblewrap, "none": unconfined}
 
-__all__ = ["MECHANISMS", "Box", "Completed", "Launch", "Limits", "Mechanism", "Mount", "choose", "run"]
+__all__ = [
+    "MECHANISMS",
+    "Box",
+    "Completed",
+    "Launch",
+    "Limits",
+    "Mechanism",
+    "Mount",
+    "Program",
+    "choose",
+    "run",
+    "warm_worker",
+]
 
 
 def choose(*, allow_unconfined: bool) -> str:

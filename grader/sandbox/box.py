@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,19 @@ class Box:
 
     def writable(self) -> tuple[Path, ...]:
         return tuple(mount.source for mount in self.mounts if mount.writable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """One of the scripts in `grader/inside`, by its module's name, and its arguments (paths by `Box.at`)."""
+
+    name: str
+    arguments: tuple[str, ...]
+
+    def command(self, box: Box) -> list[str]:
+        """How a fresh interpreter runs it."""
+        script = box.at(f"/inside/{self.name}.py")
+        return [sys.executable, "-X", "frozen_modules=off", script, *self.arguments]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,8 +37,8 @@ def unavailable() -> str | None:
     return f"bubblewrap is installed but cannot make a sandbox on this machine ({said})."
 
 
-def launch(argv: Sequence[str], box: Box) -> Launch:
-    """The bwrap command for `argv`. Paths of the host travel by a descriptor, not in the visible command line."""
+def launch(argv: Sequence[str], box: Box, extra: Sequence[str] = ()) -> Launch:
+    """The bwrap command for `argv`, with `extra` options. Paths of the host travel by a descriptor, not in the visible command line."""
     if _is_root():
         _hand_over(box)
     descriptors: list[int] = []
@@ -53,7 +53,7 @@ def launch(argv: Sequence[str], box: Box) -> Launch:
         *_environment(box),
     ]
     listed = _data("\0".join(options) + "\0")
-    command = ["bwrap", "--args", str(listed), "--", *_become_nobody(), *_prlimit(box.limits), *argv]
+    command = ["bwrap", *extra, "--args", str(listed), "--", *_become_nobody(), *_prlimit(box.limits), *argv]
     return Launch(
         argv=command,
         environment={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
@@ -82,20 +82,28 @@ def _become_nobody() -> list[str]:
     return ["/usr/bin/setpriv", "--reuid", user, "--regid", user, *drop]
 
 
+def inside_user() -> int | None:
+    """The user that a program must become inside; None where the user namespace has seen to it."""
+    return _INSIDE_USER if _is_root() else None
+
+
+def rlimits(limits: Limits) -> dict[str, int]:
+    """Limits per process by their names in `resource`."""
+    return {
+        "RLIMIT_DATA": int(limits.memory_mib * MIB * _DATA_SHARE),
+        "RLIMIT_NPROC": limits.processes,
+        "RLIMIT_FSIZE": limits.file_mib * MIB,
+        "RLIMIT_CPU": limits.cpu_seconds,
+        "RLIMIT_NOFILE": 1024,
+        "RLIMIT_CORE": 0,
+        "RLIMIT_MEMLOCK": 0,
+    }
+
+
 def _prlimit(limits: Limits) -> list[str]:
-    """Limits per process, set inside: a limit on processes that is set outside would stop bwrap itself."""
-    data = int(limits.memory_mib * MIB * _DATA_SHARE)
-    return [
-        "/usr/bin/prlimit",
-        f"--data={data}",
-        f"--nproc={limits.processes}",
-        f"--fsize={limits.file_mib * MIB}",
-        f"--cpu={limits.cpu_seconds}",
-        "--nofile=1024",
-        "--core=0",
-        "--memlock=0",
-        "--",
-    ]
+    """Set inside: a limit on processes that is set outside would stop bwrap itself."""
+    options = [f"--{name.removeprefix('RLIMIT_').lower()}={value}" for name, value in rlimits(limits).items()]
+    return ["/usr/bin/prlimit", *options, "--"]
 
 
 def _hand_over(box: Box) -> None:

@@ -10,12 +10,15 @@ from grader.sandbox.box import Limits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """`library` is the course library's file, `data` an .npz with Keras's keys; seconds are of wall time."""
+    """`library` is the course library's file, `data` an .npz with Keras's keys; seconds are of wall time. `accelerated`
+    lets library code be compiled behind the notebook's back; `worker` is the socket of a warm worker, where there is one."""
 
     library: Path
     data: Path
     seed: int
     mechanism: str
+    accelerated: bool = True
+    worker: Path | None = None
     seconds: float
     seconds_per_cell: float
     output_mib: int

@@ -5,31 +5,66 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.records import FaultKind, Resources
-from grader.sandbox.box import MIB, Box, Launch, Mechanism
+from grader.sandbox.box import MIB, Box, Launch, Mechanism, Program
+from grader.sandbox.warm import enter
 
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.1
+_GONE_SECONDS = 30.0  # for the kernel to clear a killed box away
 _TAIL_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """How a process ended. `stopped` is set when it was killed for a limit; `tail` is the end of what it printed."""
+    """How a program ended. `stopped` is set when it was killed for a limit; `tail` is the end of what it printed."""
 
-    code: int
     stopped: FaultKind | None
     tail: str
     resources: Resources
 
 
-def start(launch: Launch, output: int) -> subprocess.Popen[bytes]:
-    """Start it with both outputs on the descriptor `output`, in a session of its own."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A box at work: its own process, the processes whose descendants live in it, and, with a warm worker, the
+    connection that ends when the last of them is gone."""
+
+    process: subprocess.Popen[bytes]
+    roots: tuple[int, ...]
+    connection: socket.socket | None = None
+
+    def kill(self) -> None:
+        """Kill the whole session. Under bubblewrap the death of its first process takes everything with it."""
+        if self.process.returncode is None:
+            for send in (os.killpg, os.kill):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    send(self.process.pid, signal.SIGKILL)
+
+    def wait(self) -> None:
+        """Until nothing of it is left that could still write."""
+        self.process.wait()
+        if self.connection is not None:
+            with self.connection, contextlib.suppress(OSError):
+                self.connection.settimeout(_GONE_SECONDS)
+                self.connection.recv(1)
+
+
+def start(program: Program, box: Box, mechanism: Mechanism, output: int, worker: Path | None = None) -> Running:
+    """Start a program in a box, both outputs on the descriptor `output`: by the warm worker, or in a fresh interpreter."""
+    if worker is not None:
+        process, attendant, connection = enter(worker, program, box, output)
+        return Running(process=process, roots=(process.pid, attendant), connection=connection)
+    process = _popen(mechanism.launch(program.command(box), box), output)
+    return Running(process=process, roots=(process.pid,))
+
+
+def _popen(launch: Launch, output: int) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             list(launch.argv),
@@ -46,31 +81,24 @@ def start(launch: Launch, output: int) -> subprocess.Popen[bytes]:
             os.close(descriptor)
 
 
-def run(argv: Sequence[str], box: Box, mechanism: Mechanism, *, seconds: float) -> Completed:
-    """Run a confined command to its end, or to the first limit that it meets; nothing of it is left afterwards."""
+def run(program: Program, box: Box, mechanism: Mechanism, *, seconds: float, worker: Path | None = None) -> Completed:
+    """Run a confined program to its end, or to the first limit that it meets; nothing of it is left afterwards."""
     began, folder = time.monotonic(), box.writable()[0]
     with (folder.parent / "output.txt").open("w+b") as output:
-        process = start(mechanism.launch(argv, box), output.fileno())
+        running = start(program, box, mechanism, output.fileno(), worker)
         try:
-            stopped, usage = _wait(process, box, seconds)
+            stopped, usage = _wait(running, box, seconds)
         finally:
-            kill(process)
-            process.wait()
+            running.kill()
+            running.wait()
         resources = replace(usage, wall_seconds=time.monotonic() - began)
-        return Completed(code=process.returncode, stopped=stopped, tail=_tail(output.fileno()), resources=resources)
+        return Completed(stopped=stopped, tail=_tail(output.fileno()), resources=resources)
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill the whole session. Under bubblewrap the death of its first process takes everything with it."""
-    for send in (os.killpg, os.kill):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            send(process.pid, signal.SIGKILL)
-
-
-def _wait(process: subprocess.Popen[bytes], box: Box, seconds: float) -> tuple[FaultKind | None, Resources]:
+def _wait(running: Running, box: Box, seconds: float) -> tuple[FaultKind | None, Resources]:
     deadline, usage = time.monotonic() + seconds, Resources()
-    while not _has_ended(process.pid):
-        usage = measured(process.pid, usage)
+    while not _has_ended(running.process.pid):
+        usage = measured(running, usage)
         over = exceeded(box, usage.peak_memory_mib) or (FaultKind.TIMED_OUT if time.monotonic() > deadline else None)
         if over is not None:
             return over, usage
@@ -78,11 +106,12 @@ def _wait(process: subprocess.Popen[bytes], box: Box, seconds: float) -> tuple[F
     return None, usage
 
 
-def measured(pid: int, before: Resources) -> Resources:
-    """What a process and its descendants have used so far: a look from outside, since nobody reaps them all."""
+def measured(running: Running, before: Resources) -> Resources:
+    """What a box's processes have used so far: a look from outside, since nobody reaps them all."""
+    pids = [pid for root in running.roots for pid in descendants(root)]
     return Resources(
-        cpu_seconds=max(before.cpu_seconds, tree_cpu_seconds(pid)),
-        peak_memory_mib=max(before.peak_memory_mib, tree_memory_mib(pid)),
+        cpu_seconds=max(before.cpu_seconds, sum(map(_ticks, pids)) / os.sysconf("SC_CLK_TCK")),
+        peak_memory_mib=max(before.peak_memory_mib, sum(map(_pss_kib, pids)) // 1024),
     )
 
 
@@ -117,17 +146,8 @@ def descendants(pid: int) -> Iterator[int]:
         yield from descendants(int(child))
 
 
-def tree_memory_mib(pid: int) -> int:
-    """Proportional set size of a process and its descendants, in MiB: shared pages are counted once."""
-    return sum(_pss_kib(child) for child in descendants(pid)) // 1024
-
-
-def tree_cpu_seconds(pid: int) -> float:
-    """User and system time of a process and its descendants, in seconds, with children that were waited for."""
-    return sum(_ticks(child) for child in descendants(pid)) / os.sysconf("SC_CLK_TCK")
-
-
 def _ticks(pid: int) -> int:
+    """User and system time in clock ticks, with children that were waited for."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except (OSError, IndexError):
@@ -136,6 +156,7 @@ def _ticks(pid: int) -> int:
 
 
 def _pss_kib(pid: int) -> int:
+    """Proportional set size: pages that processes share are counted once over all of them."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:

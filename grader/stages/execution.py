@@ -54,6 +54,7 @@ class Spec:
     library: str
     data: str
     mechanism: str
+    worker: str | None
     seconds: float
     seconds_per_cell: float
     output_mib: int
@@ -120,6 +121,7 @@ def _prepare(workspace: Path, notebook: Path, plan: Plan) -> Path:
         library=str(plan.library),
         data=str(plan.data),
         mechanism=plan.mechanism,
+        worker=str(plan.worker) if plan.worker else None,
         seconds=plan.seconds,
         seconds_per_cell=plan.seconds_per_cell,
         output_mib=plan.output_mib,
@@ -138,6 +140,7 @@ def _write_settings(workspace: Path, spec: Spec, plan: Plan) -> None:
         "library_name": plan.library.stem,
         "data": box.at("/data/mnist.npz"),
         "seed": plan.seed,
+        "accelerated": plan.accelerated,
         "trace": box.at("/trace/trace.jsonl"),
     }
     path = workspace / "settings" / "settings.json"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from grader.errors import ProbeFailed
 from grader.records import Definition, Evidence, Fault, FaultKind, Question, Resources
-from grader.sandbox import MECHANISMS, Box, Completed, Mount, run
+from grader.sandbox import MECHANISMS, Box, Completed, Mount, Program, run
 from grader.sandbox.collect import take, take_events
 from grader.sandbox.plan import Plan
 
@@ -66,8 +65,8 @@ def _round(names: Sequence[str], plan: Plan, probes: Path, seconds: float, evide
         root = Path(workspace)
         root.chmod(0o755)
         box = _box(root, names, plan, probes, evidence)
-        paths = [box.at(path) for path in ("/inside/run_probe.py", "/questions", "/box")]
-        done = run([sys.executable, *paths], box, MECHANISMS[plan.mechanism], seconds=seconds)
+        program = Program(name="run_probe", arguments=(box.at("/questions"), box.at("/box")))
+        done = run(program, box, MECHANISMS[plan.mechanism], seconds=seconds, worker=plan.worker)
         for name in names:
             _take_answer(root / "box" / name, evidence / name / "answer")
     return done
@@ -91,7 +90,13 @@ def _box(root: Path, names: Sequence[str], plan: Plan, probes: Path, evidence: P
     for name in names:
         shutil.copytree(evidence / name, root / "questions" / name, ignore=shutil.ignore_patterns("answer"))
     library = Path(box.at(f"/course/{plan.library.name}"))
-    order = {"names": list(names), "probes": box.at("/probes"), "course": str(library.parent), "library": library.stem}
+    order = {
+        "names": list(names),
+        "accelerated": plan.accelerated,
+        "probes": box.at("/probes"),
+        "course": str(library.parent),
+        "library": library.stem,
+    }
     (root / "questions" / "order.json").write_text(json.dumps(order))
     return box
 

@@ -1,0 +1,126 @@
+"""The warm worker, seen from outside: started once for a batch, asked for a process whenever a box stands ready.
+
+A box is made by bubblewrap as ever, around a holder that does nothing; the worker's fork then joins it. So what
+confines a program is the same as without the worker; only the import of TensorFlow is not paid again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from grader.errors import GraderError
+from grader.sandbox import bubblewrap
+from grader.sandbox.box import Box, Launch, Program, base_environment
+
+_INSIDE = Path(__file__).parents[1] / "inside"
+_BOX_SECONDS = 60.0  # for bubblewrap to make a box, on a very busy machine
+_WORKER_SECONDS = 300.0  # for the worker to import TensorFlow on a very busy machine
+
+
+@contextmanager
+def warm_worker() -> Iterator[Path]:
+    """A worker for as long as the context lasts, as the path of its socket. Requests may come at once: they wait."""
+    with tempfile.TemporaryDirectory(prefix="gr-warm-") as folder:
+        path = Path(folder, "worker")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            listener.bind(str(path))
+            listener.listen(128)
+            process = _start(listener.fileno(), folder)
+        try:
+            yield path
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _start(listener: int, folder: str) -> subprocess.Popen[bytes]:
+    log = Path(folder, "log")
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-X", "frozen_modules=off", "warm.py", str(listener)],
+            cwd=_INSIDE,
+            env=base_environment(folder, folder),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=(listener,),
+            start_new_session=True,
+        )
+
+
+def enter(worker: Path, program: Program, box: Box, output: int) -> tuple[subprocess.Popen[bytes], int, socket.socket]:
+    """Start `program` in `box`: the box's process, the process that attends to the program, and a connection that ends
+    when both are gone. Raises GraderError when the box or the worker fails."""
+    holder, first = _hold(box, output)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection.settimeout(_WORKER_SECONDS)
+    try:
+        pidfd = os.pidfd_open(first)
+        try:
+            connection.connect(str(worker))
+            socket.send_fds(connection, [_request(program, box, first)], [pidfd, output])
+            attendant = int(connection.recv(64))
+        finally:
+            os.close(pidfd)
+    except (OSError, ValueError) as error:
+        holder.kill()
+        holder.wait()
+        connection.close()
+        raise GraderError(f"The warm worker failed ({error}). Grade again, or use --no-acceleration.") from error
+    return holder, attendant, connection
+
+
+def _request(program: Program, box: Box, first: int) -> bytes:
+    return json.dumps(
+        {
+            "pid": first,
+            "program": program.name,
+            "arguments": program.arguments,
+            "directory": box.home,
+            "environment": {**base_environment(box.home, "/tmp"), **box.environment},
+            "user": bubblewrap.inside_user(),
+            "limits": bubblewrap.rlimits(box.limits),
+        }
+    ).encode()
+
+
+def _hold(box: Box, output: int) -> tuple[subprocess.Popen[bytes], int]:
+    """A box with nothing in it but a process that waits: its bubblewrap, and the number of its first process."""
+    said, says = os.pipe()
+    launch = bubblewrap.launch(("/bin/sh", "-c", "echo; exec cat"), box, ("--info-fd", str(says)))
+    try:
+        holder = _popen(launch, says, output)
+    finally:
+        for descriptor in (*launch.descriptors, says):
+            os.close(descriptor)
+    with os.fdopen(said, "rb") as info:
+        about = info.read()
+    assert holder.stdout is not None
+    ready = select.select([holder.stdout], [], [], _BOX_SECONDS)[0] and holder.stdout.readline()
+    if not ready:
+        holder.kill()
+        holder.wait()
+        raise GraderError(f"bubblewrap could not make a box: {about.decode(errors='replace')[:200]}")
+    return holder, int(json.loads(about)["child-pid"])
+
+
+def _popen(launch: Launch, says: int, output: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        list(launch.argv),
+        env=dict(launch.environment),
+        cwd=launch.directory,
+        stdin=subprocess.PIPE,  # the holder waits on it: it ends with us at the latest
+        stdout=subprocess.PIPE,
+        stderr=output,
+        pass_fds=(*launch.descriptors, says),
+        start_new_session=True,
+    )
