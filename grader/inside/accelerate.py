@@ -1,30 +1,41 @@
 """Makes library code quicker behind the notebook's back, with the same results to the last bit; never student code.
 
-Three things take most of the time of this kind of training when they run eagerly, operation by operation: an
-optimizer's update, a metric's update, and the buckets of a histogram. The first two are compiled from Keras's own code,
-once for each kind and shape, and then called with the variables at hand; the buckets are counted in NumPy. Whatever is
-unusual takes the plain path: a class that is not Keras's own, sparse or missing gradients, a graph being built, values
-that are not finite.
+What takes most of the time of this kind of training, when it runs eagerly, is everything around the arithmetic: an
+optimizer's update, a metric's update, a loss, a layer of the course library are dozens of small operations, each
+with its own way through Python. They are traced once from the library's own code, for each kind and shape, and then
+called with the variables at hand (see `compiled.py`); the buckets of a histogram are counted in NumPy. Whatever is
+unusual takes the plain path: a class that is not the library's own, sparse or missing gradients, a graph being built,
+a layer that is asked to log.
 """
 
+import copy
 import functools
+import inspect
+import weakref
 
 import numpy as np
 import tensorflow as tf
+from compiled import Differentiable, Refused, compiled
+from keras.src import backend
 from keras.src.backend import Variable
 from keras.src.metrics import reduction_metrics
 from keras.src.optimizers import base_optimizer
 from tensorboard.plugins.histogram import summary_v2
+from tensorflow.python.eager import record
 from tensorflow.python.ops.resource_variable_ops import ResourceVariable
 
 NUMBERS = "biuf"  # kinds of NumPy's types
+PLAIN_SETTINGS = (int, float, str, bool, type(None))
 
 
-def install():
-    quicken(base_optimizer.BaseOptimizer, "_backend_apply_gradients", quick_apply)
+def install(library):
+    """Quicken Keras and TensorBoard, and the course library's model as long as all its layers are the library's own."""
+    quicken(base_optimizer.BaseOptimizer, "apply", quick_apply)
     quicken(reduction_metrics.Mean, "update_state", quick_update_state)
     quicken(reduction_metrics.MeanMetricWrapper, "update_state", quick_update_state)
+    quicken(backend.nn, "sparse_categorical_crossentropy", quick_loss)
     quicken(summary_v2, "_buckets", quick_buckets)
+    quicken(library.Sequential, "_forward", functools.partial(quick_forward, library))
 
 
 def quicken(owner, name, quick):
@@ -40,106 +51,234 @@ def quicken(owner, name, quick):
 
 
 PLAIN = object()
-compiled = {}
+known = {}
 
 
-def compile_once(key, make, *args):
-    """The compiled function for `key`, made and traced for `args` at its first use; None where it cannot be."""
-    if key not in compiled:
+def once(key, make):
+    """What `make()` gives for `key`, made at its first use; None where it cannot be made."""
+    if key not in known:
         try:
-            function = tf.function(make(), autograph=False)
-            function.get_concrete_function(*args)
+            known[key] = make()
         except Exception:
-            function = None
-        compiled[key] = function
-    return compiled[key]
-
-
-# --- optimizers -----------------------------------------------------------------------------------------------------
-
-
-def quick_apply(plain, optimizer, gradients, variables):
-    gradients, variables, state = list(gradients), list(variables), getattr(optimizer, "_variables", ())
-    if not usual_optimizer(optimizer, gradients, variables, state):
-        return PLAIN
-    values = [variable._value for variable in state]
-    args = (gradients, variables, values)
-    key = (plain, type(optimizer), settings_of(optimizer), *(specs(part) for part in args))
-    function = compile_once(key, lambda: functools.partial(apply_with, plain, optimizer), *args)
-    return PLAIN if function is None else function(*args)
-
-
-def usual_optimizer(optimizer, gradients, variables, state):
-    return (
-        type(optimizer).__module__.startswith("keras.src.optimizers.")
-        and optimizer.built
-        and isinstance(optimizer._learning_rate, Variable)
-        and getattr(optimizer, "weight_decay", None) is None
-        and not any(callable(value) for value in vars(optimizer).values() if not isinstance(value, Variable))
-        and all(isinstance(variable, Variable) and type(variable._value) is ResourceVariable for variable in state)
-        and all(type(variable) is ResourceVariable for variable in variables)
-        and len({id(variable) for variable in variables}) == len(variables) == len(gradients)
-        and all(isinstance(gradient, tf.Tensor) for gradient in gradients)
-    )
-
-
-def settings_of(optimizer):
-    """Everything in an optimizer that a compiled update would hold fast."""
-    plain = (int, float, str, bool, type(None))
-    return tuple(sorted((k, repr(v)) for k, v in vars(optimizer).items() if isinstance(v, plain) and k != "name"))
+            known[key] = None
+    return known[key]
 
 
 def specs(tensors):
     return tuple((tuple(tensor.shape), tensor.dtype) for tensor in tensors)
 
 
-def apply_with(plain, optimizer, gradients, variables, values):
+def samples(tensors):
+    """As `specs`, for tensors of any number of samples."""
+    return tuple((len(tensor.shape) > 0, tuple(tensor.shape[1:]), tensor.dtype) for tensor in tensors)
+
+
+def of_any_length(tensors):
+    """What tensors are traced as, so that one trace serves for batches of all sizes."""
+    return [tf.TensorSpec([None, *t.shape[1:]] if t.shape.rank else [], t.dtype) for t in tensors]
+
+
+def settings_of(thing):
+    """Everything in an object that a trace would hold fast; its name only labels what is logged."""
+    return tuple(sorted((k, repr(v)) for k, v in vars(thing).items() if isinstance(v, PLAIN_SETTINGS) and k != "name"))
+
+
+class Remembered:
+    """Facts about objects, computed again when any of an object's attributes is another one."""
+
+    def __init__(self, compute):
+        self.compute, self.facts = compute, weakref.WeakKeyDictionary()
+
+    def of(self, thing):
+        now = tuple(vars(thing).values())
+        before, fact = self.facts.get(thing, ((), None))
+        if len(before) == len(now) and all(map(same, before, now)):
+            return fact
+        fact = self.compute(thing)
+        self.facts[thing] = now, fact
+        return fact
+
+
+def same(before, now):
+    return before is now or (type(before) is type(now) and isinstance(now, PLAIN_SETTINGS) and before == now)
+
+
+# --- optimizers -----------------------------------------------------------------------------------------------------
+
+
+def quick_apply(plain, optimizer, grads, trainable_variables=None):
+    if trainable_variables is None or not getattr(optimizer, "built", False):
+        return PLAIN
+    gradients, variables = list(grads), list(trainable_variables)
+    settings = optimizers.of(optimizer)
+    if settings is None or not usual_update(optimizer, gradients, variables):
+        return PLAIN
+    places = tuple(map(optimizer._get_variable_index, variables))
+    values = [variable._value for variable in optimizer._variables]
+    args = (gradients, variables, values)
+    key = (plain, type(optimizer), settings, places, *map(specs, args))
+    update = once(key, lambda: compiled(functools.partial(apply_with, plain, optimizer, places), args))
+    return PLAIN if update is None else done(update([*gradients, *variables, *values]))
+
+
+def done(_):
+    return None
+
+
+def usual_settings(optimizer):
+    """An optimizer's settings when it is one of Keras's own and does nothing out of the way, else None."""
+    usual = (
+        type(optimizer).__module__.startswith("keras.src.optimizers.")
+        and isinstance(optimizer._learning_rate, Variable)
+        and getattr(optimizer, "weight_decay", None) is None
+        and not any(callable(value) for value in vars(optimizer).values() if not isinstance(value, Variable))
+        and all(
+            isinstance(variable, Variable) and type(variable._value) is ResourceVariable
+            for variable in state(optimizer)
+        )
+    )
+    return settings_of(optimizer) if usual else None
+
+
+def state(optimizer):
+    return getattr(optimizer, "_variables", ())
+
+
+optimizers = Remembered(usual_settings)
+
+
+def usual_update(optimizer, gradients, variables):
+    return (
+        len({id(variable) for variable in variables}) == len(variables) == len(gradients)
+        and all(type(variable) is ResourceVariable and variable.constraint is None for variable in variables)
+        and all(optimizer._var_key(variable) in optimizer._trainable_variables_indices for variable in variables)
+        and all(isinstance(gradient, tf.Tensor) for gradient in gradients)
+    )
+
+
+def apply_with(plain, optimizer, places, gradients, variables, values):  # noqa: PLR0917
     """Keras's own update, traced with other variables in the places of this optimizer's."""
-    state, indices = optimizer._variables, optimizer._trainable_variables_indices
-    own = [variable._value for variable in state]
+    indices, own = optimizer._trainable_variables_indices, [variable._value for variable in optimizer._variables]
     try:
-        for variable, value in zip(state, values, strict=True):
-            variable._value = value
-        optimizer._trainable_variables_indices = {optimizer._var_key(v): i for i, v in enumerate(variables)}
+        put_values(optimizer._variables, values)
+        optimizer._trainable_variables_indices = dict(zip(map(optimizer._var_key, variables), places, strict=True))
         plain(optimizer, gradients, variables)
     finally:
         optimizer._trainable_variables_indices = indices
-        for variable, value in zip(state, own, strict=True):
-            variable._value = value
+        put_values(optimizer._variables, own)
+
+
+def put_values(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable._value = value
 
 
 # --- metrics --------------------------------------------------------------------------------------------------------
 
 
 def quick_update_state(plain, metric, *args, **kwargs):
-    kind = type(metric)
-    if kwargs or not kind.__module__.startswith("keras.src.metrics.") or not all(usual_value(arg) for arg in args):
+    kind, function = type(metric), getattr(metric, "_fn", None)
+    if kwargs or not kind.__module__.startswith("keras.src.metrics.") or not all(map(usual_value, args)):
         return PLAIN
-    function = getattr(metric, "_fn", None)
     if function is not None and not function.__module__.startswith("keras.src."):
         return PLAIN
     values = [tf.convert_to_tensor(arg) for arg in args]
     state = [metric.total._value, metric.count._value]
-    settings = repr(getattr(metric, "_fn_kwargs", None))
-    key = (plain, kind, function, settings, metric.dtype, specs(values))
-    compute = compile_once(key, lambda: functools.partial(updated, plain, metric), state, values)
-    return PLAIN if compute is None else compute(state, values)
+    key = (plain, kind, function, repr(getattr(metric, "_fn_kwargs", None)), metric.dtype, samples(values))
+    update = once(key, lambda: compiled(functools.partial(updated, plain, metric), (state, of_any_length(values))))
+    return PLAIN if update is None else done(update(state + values))
 
 
 def usual_value(value):
     if isinstance(value, np.ndarray):
         return type(value) is np.ndarray and value.dtype.kind in NUMBERS
-    return isinstance(value, tf.Tensor) and not hasattr(value, "_keras_mask")
+    return isinstance(value, tf.Tensor) and not hasattr(value, "_keras_mask") and not hasattr(value, "_keras_logits")
 
 
 def updated(plain, metric, state, values):
     """Keras's own update of total and count, traced with other variables in the places of this metric's."""
-    own = [metric.total._value, metric.count._value]
+    variables = [metric.total, metric.count]
+    own = [variable._value for variable in variables]
     try:
-        metric.total._value, metric.count._value = state
+        put_values(variables, state)
         plain(metric, *values)
     finally:
-        metric.total._value, metric.count._value = own
+        put_values(variables, own)
+
+
+# --- losses and layers: what gradients are taken of -------------------------------------------------------------------
+
+
+def quick_loss(plain, target, output, from_logits=False, axis=-1):
+    if not (usual_value(target) and usual_value(output)) or type(from_logits) is not bool or type(axis) is not int:
+        return PLAIN
+    values = [tf.convert_to_tensor(target), tf.convert_to_tensor(output)]
+    key = (plain, from_logits, axis, samples(values), backend.epsilon())
+    return differentiable(key, functools.partial(plain, from_logits=from_logits, axis=axis), values)
+
+
+def quick_forward(library, plain, model, x, *args, **kwargs):
+    if any(arg is not None for arg in (*args, *kwargs.values())) or not usual_value(x):
+        return PLAIN
+    leaves = leaves_of(model, library)
+    if leaves is None:
+        return PLAIN
+    settings, variables = leaves
+    values = [tf.convert_to_tensor(x, variables[0].dtype) if isinstance(x, np.ndarray) else x]
+    key = (plain, settings, samples(values), specs(variables))
+    return differentiable(key, functools.partial(apply_model, plain, model, variables), values, variables)
+
+
+def leaves_of(thing, library):
+    """What a model of the library's own objects is made of: its structure with all settings, hashable, and its variables,
+    each once; None when it holds anything else."""
+    variables = {}
+    try:
+        return structure(thing, library, variables), list(variables.values())
+    except (TypeError, AttributeError, RecursionError):
+        return None
+
+
+def structure(thing, library, variables):
+    if type(thing) is ResourceVariable:
+        variables.setdefault(id(thing), thing)
+        return list(variables).index(id(thing))
+    if isinstance(thing, PLAIN_SETTINGS):
+        return type(thing), thing
+    if isinstance(thing, (tuple, list)):
+        return type(thing), *(structure(part, library, variables) for part in thing)
+    if from_tensorflow(thing):
+        return thing
+    if getattr(library, type(thing).__name__, None) is not type(thing):
+        raise TypeError
+    return type(thing), *((k, structure(v, library, variables)) for k, v in vars(thing).items() if k != "name")
+
+
+def from_tensorflow(function):
+    """Whether a function is one of TensorFlow's or Keras's, which do the same whenever they are called."""
+    module = str(getattr(function, "__module__", ""))
+    return inspect.isfunction(function) and module.partition(".")[0] in ("tensorflow", "keras")
+
+
+def apply_model(plain, model, variables, x, *others):
+    """The library's own call, on a model that differs in its variables alone."""
+    return plain(copy.deepcopy(model, dict(zip(map(id, variables), others, strict=True))), x)
+
+
+def differentiable(key, function, values, variables=()):
+    """`function(*values, *variables)` as one operation. At the first use of a key both ways are gone and compared."""
+    quick = once(key, lambda: tried(function, values, variables))
+    return PLAIN if quick is None else quick([*values, *variables])
+
+
+def tried(function, values, variables):
+    """A quick form of `function` that has given what the plain way gives, to the last bit."""
+    quick = Differentiable(function, (*of_any_length(values), *variables))
+    with record.stop_recording():
+        plain, fast = function(*values, *variables), quick.plain([*values, *variables])[0]
+    if plain.dtype != fast.dtype or plain.numpy().tobytes() != fast.numpy().tobytes():
+        raise Refused("other results")
+    return quick
 
 
 # --- histograms -----------------------------------------------------------------------------------------------------

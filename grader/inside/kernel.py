@@ -78,10 +78,10 @@ def fix_seeds(seed):
 
 def main():
     settings = json.loads(Path(sys.argv[1]).read_text())
-    if settings["accelerated"]:
-        accelerate.install()
     place_data(settings["data"])
     library = place_library(settings["library"], settings["library_name"])
+    if settings["accelerated"]:
+        accelerate.install(library)
     place_colab()
     app = IPKernelApp.instance()
     app.initialize(["-f", sys.argv[2], "--HistoryManager.enabled=False"])

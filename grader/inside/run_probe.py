@@ -77,10 +77,10 @@ def ask(name, questions, answers, library):
 def main():
     questions, answers = Path(sys.argv[1]), Path(sys.argv[2])
     order = json.loads((questions / "order.json").read_text())
-    if order["accelerated"]:
-        accelerate.install()
     sys.path[:0] = [str(questions), order["probes"], order["course"]]
     library = importlib.import_module(order["library"])
+    if order["accelerated"]:
+        accelerate.install(library)
     for name in order["names"]:
         (answers / name).mkdir()
         (answers / name / "started").touch()
