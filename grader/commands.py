@@ -37,6 +37,7 @@ def _setup(options: argparse.Namespace, evidence: Path | None, *, own_code: bool
     assignment = load_assignment(options.reference or reference_folder())
     profile = assignment.profile(options.profile)
     mechanism = choose(allow_unconfined=options.without_sandbox or own_code)
+    execution.warm_up()
     with tempfile.TemporaryDirectory(prefix="gr-data-") as folder, _worker(mechanism) as worker:
         data = slice_for(load(options.data), profile.train, profile.test)
         path = Path(folder, "mnist.npz")

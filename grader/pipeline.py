@@ -9,6 +9,7 @@ import inspect
 import secrets
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,12 +68,15 @@ def observe(submission: Submission, setup: Setup, progress: Progress) -> Path:
     found = _extract(submission, setup)
 
     def make(folder: Path) -> None:
-        progress("running")
-        execution.execute(submission.notebook, setup.plan, folder / "execution")
-        progress("probing")
         rng = np.random.default_rng(secrets.randbits(128))
         questions = setup.homework.draw(found.definitions, rng)
-        probing.ask(questions, setup.plan, setup.homework.probes, setup.assignment.probe_seconds, folder / "probes")
+        ask = (questions, setup.plan, setup.homework.probes, setup.assignment.probe_seconds, folder / "probes")
+        with ThreadPoolExecutor(max_workers=1) as beside:  # the probes need nothing of the run
+            asked = beside.submit(probing.ask, *ask)
+            progress("running")
+            execution.execute(submission.notebook, setup.plan, folder / "execution")
+            progress("probing")
+            asked.result()
 
     return store.evidence_folder(setup.evidence, _key(submission, setup), make)
 
@@ -130,7 +134,7 @@ def _runs_of(logs: Path) -> tuple[Run, ...]:
 def report_of(case: Case, folder: Path, setup: Setup) -> Report:
     """Judge a case and add what the page shows beside the verdict."""
     homework, assignment = setup.homework, setup.assignment
-    used = case.execution.resources + probing.resources(folder / "probes")
+    used = case.execution.resources.beside(probing.resources(folder / "probes"))
     return Report(
         grade=Grade(
             id=case.submission.id,

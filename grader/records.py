@@ -165,6 +165,14 @@ class Resources:
             peak_memory_mib=max(self.peak_memory_mib, other.peak_memory_mib),
         )
 
+    def beside(self, other: Resources) -> Resources:
+        """What both used together when they ran at the same time."""
+        return Resources(
+            wall_seconds=max(self.wall_seconds, other.wall_seconds),
+            cpu_seconds=self.cpu_seconds + other.cpu_seconds,
+            peak_memory_mib=self.peak_memory_mib + other.peak_memory_mib,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerUse:

@@ -1,6 +1,6 @@
 """The process that drives one notebook: nbclient here, the kernel in the sandbox, sockets in a folder between them.
 
-Started by `grader.stages.execution` as `python -m grader.runner SPEC`. It stays outside the box of the kernel, so what
+Forked by `grader.stages.execution` from a process that has imported it. It stays outside the box of the kernel, so what
 it records (which cells ran, what they printed, how they ended) is beyond the reach of the notebook's code; and it is a
 process of its own, so that a hostile stream of messages can harm this one submission only. It judges nothing.
 """
@@ -16,7 +16,6 @@ import os
 import re
 import resource
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -259,7 +258,7 @@ class Drive:
             "cells": [dataclasses.asdict(run) for run in (*self.runs, *pending)],
             "fault": dataclasses.asdict(self.fault) if self.fault else None,
             "counts": self.counts,
-            "cpu_seconds": self.usage.cpu_seconds,
+            "cpu_seconds": self.usage.cpu_seconds + time.process_time(),
             "peak_memory_mib": self.usage.peak_memory_mib,
         }
         root = Path(self.spec.workspace)
@@ -335,16 +334,11 @@ def _replace(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def main(argv: list[str]) -> int:
-    """Drive the notebook of a spec. Exit code 0 when it was driven, whatever became of it."""
+def main(argv: list[str]) -> None:
+    """Drive the notebook of a spec, whatever becomes of it."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # the grader gone, nobody waits for this
     spec = Spec.read(Path(argv[0]))
     resource.setrlimit(resource.RLIMIT_DATA, (2048 * MIB, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     drive = Drive(spec)
     asyncio.run(drive.execute())
     drive.save()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

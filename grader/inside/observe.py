@@ -8,6 +8,7 @@ cell is watched from the end of that cell on. Nothing that the notebook can see 
 import functools
 import inspect
 import json
+import weakref
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +24,7 @@ class Trace:
         self.batch = None
         self.logdir = None
         self.logdirs = []
+        self.feeds = weakref.WeakKeyDictionary()  # beside the models, which stay as the notebook made them
 
     def write(self, **fact):
         line = json.dumps(fact, default=str)
@@ -133,7 +135,7 @@ def quietly(function, *args):
 
 
 def note_model(model, args, kwargs, trace):
-    known = model.__dict__.setdefault("_observed_feeds", set())
+    known = trace.feeds.setdefault(model, set())
     source = trace.batch[0] if trace.batch else None
     writer = kwargs.get("writer", args[0] if args else None)
     key = (id(source), id(writer))

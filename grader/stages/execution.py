@@ -7,18 +7,19 @@ verdict can be derived again without running anything.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import math
+import multiprocessing
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ from grader.sandbox import Box, Limits, Mount
 from grader.sandbox.collect import take, take_events
 from grader.sandbox.plan import Plan
 
+_RUNNER = "grader.runner"
+_FORKED = multiprocessing.get_context("forkserver")  # to import what a runner needs takes longer than to fork it
 _MARGIN_SECONDS = 420.0  # for the kernel's start and end, on top of the notebook's own time
 _FILES, _FILE_BYTES = 400, 256 << 20  # event files that are collected
 _TRACE_BYTES = 4 << 20
@@ -101,8 +104,8 @@ def execute(notebook: Path, plan: Plan, evidence: Path) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="gr-", dir=_short_folder(), ignore_cleanup_errors=True) as name:
         workspace = _prepare(Path(name), notebook, plan)
-        resources = _drive(workspace)
-        _collect(workspace, resources, evidence)
+        seconds = _drive(workspace)
+        _collect(workspace, seconds, evidence)
 
 
 def _short_folder() -> str | None:
@@ -128,6 +131,7 @@ def _prepare(workspace: Path, notebook: Path, plan: Plan) -> Path:
         limits=plan.limits,
     )
     spec.write(workspace / "spec.json")
+    (workspace / "runner.log").touch()
     _write_settings(workspace, spec, plan)
     return workspace
 
@@ -148,39 +152,39 @@ def _write_settings(workspace: Path, spec: Spec, plan: Plan) -> None:
     path.chmod(0o644)
 
 
-def _drive(workspace: Path) -> Resources:
-    spec = Spec.read(workspace / "spec.json")
-    with (workspace / "runner.log").open("w+b") as log:
-        command = [sys.executable, "-m", "grader.runner", str(workspace / "spec.json")]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        try:
-            usage = _wait(process, spec.seconds + _MARGIN_SECONDS)
-        finally:
-            if process.returncode is None:
-                process.kill()
-                process.wait()
-        if not (workspace / "outcome.json").is_file():
-            log.seek(0)
-            raise GraderError(
-                f"The notebook runner ended without a result:\n{log.read()[-3000:].decode(errors='replace')}"
-            )
-    return usage
+def warm_up() -> None:
+    """Start the process that runners are forked from; it imports what they need while others get ready."""
+    _FORKED.set_forkserver_preload([_RUNNER])
+    forkserver.ensure_running()
 
 
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> Resources:
-    """Wait and account; on the deadline the runner is killed, and with it everything that it started."""
-    began = time.monotonic()
-    killer = threading.Timer(seconds, process.kill)
-    killer.start()
+def _drive(workspace: Path) -> float:
+    """Run the notebook runner on a prepared workspace and give the seconds of wall time that it took. On the deadline it
+    is killed, and with it everything that it started."""
+    began, seconds = time.monotonic(), Spec.read(workspace / "spec.json").seconds + _MARGIN_SECONDS
+    process = _FORKED.Process(target=_run, args=(str(workspace),), daemon=True)
+    process.start()
     try:
-        _, status, usage = os.wait4(process.pid, 0)
+        process.join(seconds)
     finally:
-        killer.cancel()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return Resources(wall_seconds=time.monotonic() - began, cpu_seconds=usage.ru_utime + usage.ru_stime)
+        process.kill()
+        process.join()
+    if not (workspace / "outcome.json").is_file():
+        said = (workspace / "runner.log").read_bytes()[-3000:].decode(errors="replace")
+        raise GraderError(f"The notebook runner ended without a result:\n{said}")
+    return time.monotonic() - began
 
 
-def _collect(workspace: Path, resources: Resources, evidence: Path) -> None:
+def _run(workspace: str) -> None:
+    """What a forked process becomes: the runner, by its name, since it lies above the stages."""
+    os.setsid()
+    with Path(workspace, "runner.log").open("wb") as log:
+        for descriptor in (1, 2):
+            os.dup2(log.fileno(), descriptor)
+    importlib.import_module(_RUNNER).main([f"{workspace}/spec.json"])
+
+
+def _collect(workspace: Path, seconds: float, evidence: Path) -> None:
     """Take over what the run left, nothing but plain files, and only now that nobody writes any more."""
     evidence.mkdir(parents=True)
     for name in ("outcome.json", "executed.ipynb"):
@@ -188,11 +192,7 @@ def _collect(workspace: Path, resources: Resources, evidence: Path) -> None:
     take(workspace / "trace" / "trace.jsonl", evidence / "trace.jsonl", _TRACE_BYTES)
     (evidence / "logs").mkdir()
     take_events(workspace / "work" / "logs", evidence / "logs", files=_FILES, most=_FILE_BYTES)
-    measured = {
-        "wall_seconds": resources.wall_seconds,
-        "cpu_seconds": resources.cpu_seconds,
-        "versions": dict(versions()),
-    }
+    measured = {"wall_seconds": seconds, "versions": dict(versions())}
     (evidence / "measured.json").write_text(json.dumps(measured))
 
 
@@ -212,7 +212,7 @@ def read(evidence: Path) -> Execution:
         patch=patch,
         resources=Resources(
             wall_seconds=measured["wall_seconds"],
-            cpu_seconds=measured["cpu_seconds"] + outcome["cpu_seconds"],
+            cpu_seconds=outcome["cpu_seconds"],
             peak_memory_mib=outcome["peak_memory_mib"],
         ),
         versions=tuple(measured["versions"].items()),

@@ -36,6 +36,7 @@ _SAYS = {
 
 def ask(questions: Sequence[Question], plan: Plan, probes: Path, seconds: float, evidence: Path) -> None:
     """Ask all questions and leave them with their answers in the folder `evidence`, one folder a question."""
+    evidence.mkdir(parents=True)
     for question in questions:
         _store(question, evidence / question.probe)
     open_names = [question.probe for question in questions]
@@ -52,7 +53,7 @@ def ask(questions: Sequence[Question], plan: Plan, probes: Path, seconds: float,
 
 
 def _store(question: Question, folder: Path) -> None:
-    folder.mkdir(parents=True)
+    folder.mkdir()
     (folder / "definition.py").write_text(question.definition.source, encoding="utf-8")
     (folder / "definition.json").write_text(json.dumps(asdict(question.definition)))
     (folder / "settings.json").write_text(json.dumps({**question.settings, "probe": question.probe}))
