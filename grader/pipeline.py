@@ -37,6 +37,7 @@ from grader.records import (
 )
 from grader.sandbox.plan import Plan
 from grader.stages import execution, extraction, probing
+from grader.stages.extraction import Extraction
 
 Progress = Callable[[str], None]
 
@@ -57,15 +58,15 @@ class Setup:
 
 def grade(submission: Submission, setup: Setup, progress: Progress) -> Report:
     """One submission from its cells to its grade, with all that a page shows. Raises GraderError when the harness fails."""
-    folder = observe(submission, setup, progress)
+    found = extract(submission, setup)
+    folder = observe(submission, found, setup, progress)
     progress("judging")
-    case = case_of(submission, folder, setup)
+    case = case_of(submission, found, folder, setup)
     return report_of(case, folder, setup)
 
 
-def observe(submission: Submission, setup: Setup, progress: Progress) -> Path:
+def observe(submission: Submission, found: Extraction, setup: Setup, progress: Progress) -> Path:
     """The folder with the evidence on a submission; the notebook and the probes are run when it is not there yet."""
-    found = _extract(submission, setup)
 
     def make(folder: Path) -> None:
         rng = np.random.default_rng(secrets.randbits(128))
@@ -81,7 +82,8 @@ def observe(submission: Submission, setup: Setup, progress: Progress) -> Path:
     return store.evidence_folder(setup.evidence, _key(submission, setup), make)
 
 
-def _extract(submission: Submission, setup: Setup) -> extraction.Extraction:
+def extract(submission: Submission, setup: Setup) -> Extraction:
+    """The definitions that the brief asks for, from the notebook's cells."""
     return extraction.extract(submission.cells, setup.homework.wanted, setup.homework.given)
 
 
@@ -111,9 +113,8 @@ def _key(submission: Submission, setup: Setup) -> str:
     )
 
 
-def case_of(submission: Submission, folder: Path, setup: Setup) -> Case:
+def case_of(submission: Submission, found: Extraction, folder: Path, setup: Setup) -> Case:
     """All that checks may look at, read from the evidence."""
-    found = _extract(submission, setup)
     answers = probing.read(folder / "probes")
     return Case(
         submission=submission,

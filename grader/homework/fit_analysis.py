@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from grader.homework.expected import Fetch, Task, Training, correct, forward, losses, retrace, train
 from grader.homework.questions import task_of
-from grader.homework.series import is_histogram_of, is_nan
+from grader.homework.series import is_histogram_of, is_nan, size
 from grader.records import Evidence, Floats, Histograms, Run, Scalars
 
 SAME = 1e-3  # of the way that weights went: both sides compute in float64 and agree to 1e-9; a detour by float32 may cost more
@@ -88,13 +88,14 @@ def analyse(evidence: Evidence) -> Analysis:
     run = next((run for run in evidence.runs if run.name == "main"), None)
     variables = _variables(task)
     offset = _label_offset(task, training, run)
+    gradients = _Gradients(training)
     return Analysis(
         task=task,
         training=training,
         run=run,
         variables=variables,
         offset=offset,
-        tags=tuple(_read_tag(h, training, offset, task) for h in run.histograms) if run else (),
+        tags=tuple(_read_tag(h, training, gradients, offset, task) for h in run.histograms) if run else (),
         scalars=tuple(_read_scalars(run.scalars, task, training)) if run else (),
     )
 
@@ -166,22 +167,21 @@ def _label_offset(task: Task, training: Training, run: Run | None) -> int:
     return found.most_common(1)[0][0] if found and found.most_common(1)[0][1] else 0
 
 
-def _read_tag(series: Histograms, training: Training, offset: int, task: Task) -> TagReading:
-    gradients = [step.gradients for step in training.steps]
-    points = tuple(
-        (int(label), *_locate(buckets, gradients, int(label) - offset))
-        for label, buckets in zip(series.steps, series.buckets, strict=True)
-    )
-    own = _aligned_owner(series, gradients, offset)
+def _read_tag(series: Histograms, training: Training, gradients: _Gradients, offset: int, task: Task) -> TagReading:
+    own = _aligned_owner(series, gradients.values, offset)
     if own is not None:
         points = tuple((int(label), own, int(label) - offset) for label in series.steps)
         return TagReading(tag=series.tag, points=points, kind="gradient", variable=own)
-    owners = {variable for _, variable, _ in points}
-    if None in owners or not points:
-        return TagReading(tag=series.tag, points=points, kind=_other_kind(series, training, offset, task))
+    found = tuple(
+        (int(label), *gradients.locate(buckets, int(label) - offset))
+        for label, buckets in zip(series.steps, series.buckets, strict=True)
+    )
+    owners = {variable for _, variable, _ in found}
+    if None in owners or not found:
+        return TagReading(tag=series.tag, points=found, kind=_other_kind(series, training, offset, task))
     if len(owners) > 1:
-        return TagReading(tag=series.tag, points=points, kind="mixed")
-    return TagReading(tag=series.tag, points=points, kind="stale", variable=points[0][1])
+        return TagReading(tag=series.tag, points=found, kind="mixed")
+    return TagReading(tag=series.tag, points=found, kind="stale", variable=found[0][1])
 
 
 def _aligned_owner(series: Histograms, gradients: Sequence[Sequence[Floats]], offset: int) -> int | None:
@@ -190,6 +190,8 @@ def _aligned_owner(series: Histograms, gradients: Sequence[Sequence[Floats]], of
     if not at or min(at) < 0 or max(at) >= len(gradients) or any(b <= a for a, b in pairwise(at)):
         return None
     for variable in range(len(gradients[0])):
+        if size(series.buckets[0]) != gradients[0][variable].size:
+            continue
         usual = max(float(np.abs(step[variable]).max()) for step in gradients)
         points = zip(at, series.buckets, strict=True)
         if all(is_histogram_of(b, gradients[i][variable], TOLERANCE, usual) for i, b in points):
@@ -197,15 +199,27 @@ def _aligned_owner(series: Histograms, gradients: Sequence[Sequence[Floats]], of
     return None
 
 
-def _locate(buckets: Floats, values: Sequence[Sequence[Floats]], guess: int) -> tuple[int | None, int]:
-    """(variable, iteration) whose values a histogram was made of, the guessed iteration first."""
-    order = [guess] if 0 <= guess < len(values) else []
-    order += [i for i in range(len(values)) if i != guess]
-    for iteration in order:
-        for variable, value in enumerate(values[iteration]):
-            if is_histogram_of(buckets, value, TOLERANCE):
+class _Gradients:
+    """The gradients of a training by iteration and variable, with their ranges [iterations, variables] for a first look."""
+
+    def __init__(self, training: Training) -> None:
+        self.values = [step.gradients for step in training.steps]
+        self.low = np.array([[value.min() for value in step] for step in self.values])
+        self.high = np.array([[value.max() for value in step] for step in self.values])
+
+    def locate(self, buckets: Floats, guess: int) -> tuple[int | None, int]:
+        """(variable, iteration) whose values a histogram was made of, the guessed iteration first; (None, -1) if none."""
+        for iteration, variable in sorted(self._candidates(buckets), key=lambda place: (place[0] != guess, place)):
+            if is_histogram_of(buckets, self.values[iteration][variable], TOLERANCE):
                 return variable, iteration
-    return None, -1
+        return None, -1
+
+    def _candidates(self, buckets: Floats) -> list[tuple[int, int]]:
+        if not len(buckets) or not self.low.size:
+            return []
+        scale = TOLERANCE * np.maximum(np.abs(self.low), np.abs(self.high))
+        near = (np.abs(self.low - buckets[0, 0]) <= scale) & (np.abs(self.high - buckets[-1, 1]) <= scale)
+        return [(int(iteration), int(variable)) for iteration, variable in np.argwhere(near)]
 
 
 def _other_kind(series: Histograms, training: Training, offset: int, task: Task) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,7 @@ def _labels(x: np.ndarray, classes: int, rng: np.random.Generator) -> np.ndarray
     return np.where(rng.random(len(x)) < 0.2, rng.integers(0, classes, len(x)), labels).astype(np.int64)
 
 
+@lru_cache(maxsize=8)
 def task_of(evidence: Evidence, name: str) -> Task:
     """The NumPy side of a scenario of the fit_generator probe."""
     scenarios: Any = evidence.question.settings["scenarios"]

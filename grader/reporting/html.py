@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -55,19 +55,21 @@ def class_page(grades: Sequence[Grade], *, title: str, data_note: Message | None
 
 
 def _render(name: str, **values: object) -> str:
-    environment = _environment()
-    # The only text that is not escaped: files of this package.
-    style = Markup(environment.get_template("style.css").render())  # noqa: S704
-    script = Markup((TEMPLATES / "page.js").read_text("utf-8"))  # noqa: S704
-    return environment.get_template(name).render(
+    return _environment().get_template(name).render(
         **values,
-        style=style,
-        script=script,
-        policy=_policy(style, script),
+        **_own_files(),
         words=[(status.value, word, STATUS_MEANINGS[status]) for status, word in STATUS_WORDS.items()],
         svg=svg,
         bars=class_view,
     )
+
+
+@cache
+def _own_files() -> Mapping[str, str]:
+    """Style sheet and script, the only text that is not escaped, and the policy that allows nothing else."""
+    style = Markup(_environment().get_template("style.css").render())  # noqa: S704
+    script = Markup((TEMPLATES / "page.js").read_text("utf-8"))  # noqa: S704
+    return {"style": style, "script": script, "policy": _policy(style, script)}
 
 
 def _policy(style: str, script: str) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from grader.records import Cell, CellKind, Definition, Fault, FaultKind
 
 _MAX_SOURCE = 1 << 20  # bytes of one cell that are parsed
+_BUILTINS = frozenset(dir(builtins))
 _MAX_REPAIRS = 50  # lines of a cell that are taken for shell commands before it is given up
 _MAGIC = re.compile(r"^\s*(?:[%!?]|[\w.]+\s*=\s*[%!]|[\w.]+\?{1,2}\s*$)")
 _LINE_MAGIC_WITH_CODE = re.compile(r"^(\s*)%(?:time|timeit|prun)\s+(?=\S)(?!-)")
@@ -57,8 +58,9 @@ def extract(cells: Iterable[Cell], wanted: Sequence[Wanted], given: frozenset[st
     statements = tuple(_statements(cells))
     definitions: dict[str, Definition] = {}
     faults: dict[str, Fault] = {}
+    handing = _handing(statements)
     for item in wanted:
-        target = _find(statements, item)
+        target = _find(statements, handing, item)
         if target is None:
             faults[item.name] = Fault(kind=FaultKind.MISSING, message=f"No definition of {item.name} was found.")
         else:
@@ -112,7 +114,10 @@ def _statements(cells: Iterable[Cell]) -> Iterator[Statement]:
         tree = code_of(cell.source) if cell.kind is CellKind.CODE else None
         for node in tree.body if tree else ():
             order += 1
-            yield Statement(node=node, cell=cell.index, order=order, binds=_binds(node), needs=_needs(node))
+            names = _names(node)
+            yield Statement(
+                node=node, cell=cell.index, order=order, binds=_binds(node, names), needs=_needs(node, names)
+            )
 
 
 # --- names ----------------------------------------------------------------------------------------------------------
@@ -213,9 +218,9 @@ def _names(node: ast.stmt) -> _Names:
     return names
 
 
-def _binds(node: ast.stmt) -> frozenset[str]:
+def _binds(node: ast.stmt, names: _Names) -> frozenset[str]:
     """Names bound by a statement. `X.attribute = …` and `X.append(…)` count as a change of X."""
-    bound = set(_names(node).binds)
+    bound = set(names.binds)
     if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         bound |= {root for target in targets for root in [_root(target)] if root}
@@ -230,10 +235,9 @@ def _root(node: ast.expr) -> str | None:
     return node.id if isinstance(node, ast.Name) else None
 
 
-def _needs(node: ast.stmt) -> frozenset[str]:
-    names = _names(node)
+def _needs(node: ast.stmt, names: _Names) -> frozenset[str]:
     own = names.binds if isinstance(node, ast.FunctionDef | ast.ClassDef) else set()
-    return frozenset(names.uses - own - set(dir(builtins)))
+    return frozenset(names.uses - own - _BUILTINS)
 
 
 # --- finding --------------------------------------------------------------------------------------------------------
@@ -248,8 +252,14 @@ class _Target:
     method_of: str | None = None
 
 
-def _find(statements: Sequence[Statement], wanted: Wanted) -> _Target | None:
-    names = [*_handed_over(statements, wanted), wanted.name]
+def _handing(statements: Sequence[Statement]) -> list[ast.AST]:
+    """All assignments and calls, the last statement's first: where a notebook may put a function in its place."""
+    nodes = (node for statement in reversed(statements) for node in ast.walk(statement.node))
+    return [node for node in nodes if isinstance(node, ast.Assign | ast.Call)]
+
+
+def _find(statements: Sequence[Statement], handing: Sequence[ast.AST], wanted: Wanted) -> _Target | None:
+    names = [*_handed_over(handing, wanted), wanted.name]
     for name in names:
         found = _last_definition(statements, name)
         if found is not None:
@@ -257,13 +267,12 @@ def _find(statements: Sequence[Statement], wanted: Wanted) -> _Target | None:
     return _method(statements, wanted)
 
 
-def _handed_over(statements: Sequence[Statement], wanted: Wanted) -> Iterator[str]:
+def _handed_over(handing: Sequence[ast.AST], wanted: Wanted) -> Iterator[str]:
     """Names that the notebook itself puts in the wanted place, the last one first."""
-    for statement in reversed(statements):
-        for node in ast.walk(statement.node):
-            name = _patched_name(node, wanted.attribute) or _keyword_name(node, wanted.keyword)
-            if name is not None:
-                yield name
+    for node in handing:
+        name = _patched_name(node, wanted.attribute) or _keyword_name(node, wanted.keyword)
+        if name is not None:
+            yield name
 
 
 def _patched_name(node: ast.AST, attribute: tuple[str, str] | None) -> str | None:
@@ -318,7 +327,7 @@ def _method(statements: Sequence[Statement], wanted: Wanted) -> _Target | None:
                             cell=statement.cell,
                             order=statement.order,
                             binds=frozenset({node.name}),
-                            needs=_needs(node),
+                            needs=_needs(node, _names(node)),
                         ),
                         name=node.name,
                         method_of=wanted.attribute[0],
