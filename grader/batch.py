@@ -10,8 +10,9 @@ from pathlib import Path
 
 from grader import pipeline, store
 from grader.errors import GraderError, UnreadableSubmission
+from grader.judging import Judges, Observed, data_note, write
 from grader.pipeline import Progress, Setup
-from grader.records import Grade, Message, Report, say
+from grader.records import Grade, Report, say
 from grader.reporting import html, machine
 from grader.stages.intake import Candidate, read_submission
 
@@ -30,13 +31,15 @@ class Outcome:
 
 
 def grade_all(candidates: Sequence[Candidate], setup: Setup, out: Path, jobs: int, watch: Watch) -> Outcome:
-    """Grade all candidates with `jobs` workers and write everything below `out`. Submissions keep their order."""
+    """Grade all candidates, `jobs` at a time, and write everything below `out`. Submissions keep their order; those with
+    most to run are begun first, so that no long one is left for the end."""
     found: dict[str, Grade] = {}
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        waiting = {pool.submit(_grade_one, candidate, setup, out, watch): candidate for candidate in candidates}
+    order = sorted(candidates, key=lambda candidate: expected_work(candidate, setup), reverse=True)
+    with Judges(setup, out, jobs) as judges, ThreadPoolExecutor(max_workers=jobs) as pool:
+        waiting = {pool.submit(_grade_one, candidate, setup, out, judges, watch): candidate for candidate in order}
         try:
             for future in as_completed(waiting):
-                found[waiting[future].id] = future.result()
+                found[waiting.pop(future).id] = future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -45,41 +48,53 @@ def grade_all(candidates: Sequence[Candidate], setup: Setup, out: Path, jobs: in
     return Outcome(grades=grades)
 
 
-def _grade_one(candidate: Candidate, setup: Setup, out: Path, watch: Watch) -> Grade:
-    """One submission, read, graded and written. Whatever goes wrong with it, the class goes on."""
+def expected_work(candidate: Candidate, setup: Setup) -> float:
+    """How much there is to run, as far as the notebook's text tells; 0 for what must be unpacked first."""
+    try:
+        folder = candidate.path.is_dir()
+        notebooks = sorted(candidate.path.rglob("*.ipynb"))[:1] if folder else [candidate.path]
+        return sum(setup.homework.effort(path.read_text("utf-8", "replace")) for path in notebooks)
+    except OSError:
+        return 0.0
+
+
+def _grade_one(candidate: Candidate, setup: Setup, out: Path, judges: Judges, watch: Watch) -> Grade:
+    """One submission, read, run, judged and written. Whatever goes wrong with it, the class goes on."""
     with tempfile.TemporaryDirectory(prefix="gr-", ignore_cleanup_errors=True) as workspace:
-        report = grade_candidate(candidate, setup, Path(workspace), lambda stage: watch(candidate.id, stage))
-    execution = report.execution
-    files = {
-        "result.json": machine.result_json(report.grade),
-        "report.html": html.student_page(report, data_note=data_note(setup)),
-    }
-    store.write_results(
-        out,
-        candidate.id,
-        files,
-        execution.executed_notebook if execution else None,
-        execution.logs if execution else None,
-    )
+        try:
+            grade = judges.judge(observe(candidate, setup, Path(workspace), lambda stage: watch(candidate.id, stage)))
+        except GraderError as error:
+            grade = write(_ungraded(candidate, setup, error), setup, out)
     watch(candidate.id, "done")
-    return report.grade
+    return grade
+
+
+def observe(candidate: Candidate, setup: Setup, workspace: Path, progress: Progress) -> Observed:
+    """Read a candidate, run it and ask the probes, unless the evidence is there. Raises GraderError when it cannot be."""
+    submission = read_submission(candidate, workspace)
+    found = pipeline.extract(submission, setup)
+    evidence = pipeline.observe(submission, found, setup, progress)
+    progress("judging")
+    return Observed(submission=submission, found=found, evidence=evidence)
 
 
 def grade_candidate(candidate: Candidate, setup: Setup, workspace: Path, progress: Progress) -> Report:
     """Grade one candidate; one that cannot be graded becomes a report that says why."""
     try:
-        submission = read_submission(candidate, workspace)
-        return pipeline.grade(submission, setup, progress)
-    except UnreadableSubmission as error:
-        return _ungraded(candidate, setup, error.message)
-    except GraderError as error:
-        reason = say(
-            "The harness failed on this submission; that is not its author's fault. {reason}", reason=str(error)
+        seen = observe(candidate, setup, workspace, progress)
+        return pipeline.report_of(
+            pipeline.case_of(seen.submission, seen.found, seen.evidence, setup), seen.evidence, setup
         )
-        return _ungraded(candidate, setup, reason)
+    except GraderError as error:
+        return _ungraded(candidate, setup, error)
 
 
-def _ungraded(candidate: Candidate, setup: Setup, reason: Message) -> Report:
+def _ungraded(candidate: Candidate, setup: Setup, error: GraderError) -> Report:
+    reason = (
+        error.message
+        if isinstance(error, UnreadableSubmission)
+        else say("The harness failed on this submission; that is not its author's fault. {reason}", reason=str(error))
+    )
     grade = Grade(
         id=candidate.id,
         source=candidate.source,
@@ -97,15 +112,3 @@ def write_class(grades: Sequence[Grade], setup: Setup, out: Path) -> None:
     store.write_text(out / "grades.csv", machine.grades_csv(grades))
     page = html.class_page(grades, title=setup.assignment.name, data_note=data_note(setup))
     store.write_text(out / "index.html", page)
-
-
-def data_note(setup: Setup) -> Message | None:
-    """The sentence that stands on every page when the data are not MNIST."""
-    if setup.data_name == "mnist":
-        return None
-    if setup.data_name == "embedded":
-        return say(
-            "Graded on embedded digits, not on MNIST: MNIST was not found on this machine and could not be fetched, "
-            "or the embedded digits were asked for. Values differ from those of MNIST; the criteria are the same."
-        )
-    return say("Graded on data of the instructor's own file, not on MNIST. Values differ from those of MNIST.")

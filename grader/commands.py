@@ -23,7 +23,7 @@ from grader.pipeline import Setup
 from grader.progress import display
 from grader.records import Floats, Ints, Report, Status
 from grader.reporting import machine, terminal
-from grader.sandbox import bubblewrap, choose, warm_worker
+from grader.sandbox import WarmWorker, bubblewrap, choose
 from grader.sandbox.plan import Plan
 from grader.stages import execution
 from grader.stages.intake import Candidate, find_submissions, read_submission
@@ -37,7 +37,6 @@ def _setup(options: argparse.Namespace, evidence: Path | None, *, own_code: bool
     assignment = load_assignment(options.reference or reference_folder())
     profile = assignment.profile(options.profile)
     mechanism = choose(allow_unconfined=options.without_sandbox or own_code)
-    execution.warm_up()
     with tempfile.TemporaryDirectory(prefix="gr-data-") as folder, _worker(mechanism) as worker:
         data = slice_for(load(options.data), profile.train, profile.test)
         path = Path(folder, "mnist.npz")
@@ -68,9 +67,9 @@ def _setup(options: argparse.Namespace, evidence: Path | None, *, own_code: bool
         )
 
 
-def _worker(mechanism: str) -> AbstractContextManager[Path | None]:
+def _worker(mechanism: str) -> AbstractContextManager[WarmWorker | None]:
     """A warm worker where a box can be joined. Without a sandbox every program is a fresh interpreter."""
-    return warm_worker() if mechanism == "bubblewrap" else nullcontext()
+    return WarmWorker() if mechanism == "bubblewrap" else nullcontext()
 
 
 def _jobs(asked: int | None, work: int) -> int:

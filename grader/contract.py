@@ -35,12 +35,16 @@ RemarkCheck = Callable[[Case, Assignment], Iterable[Finding]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Homework:
     """One homework. `given` are the names of the course library; `probes` is the folder of the probe modules;
-    `checks` maps the rubric's ids to functions whose docstring is the sentence that the student reads."""
+    `effort` estimates from a notebook's text how long it will run, in any unit; `gate` says what is said instead of every check, or None to let the checks speak; `checks` maps the rubric's ids to
+    functions whose docstring is the sentence that the student reads. All functions are at the top level of their modules,
+    so that the record can travel to another process."""
 
     wanted: tuple[Wanted, ...]
     given: frozenset[str]
     probes: Path
     draw: Callable[[Mapping[str, Definition], np.random.Generator], tuple[Question, ...]]
+    effort: Callable[[str], float]
+    gate: Callable[[Case], Verdict | None]
     checks: Mapping[str, Check]
     remarks: tuple[RemarkCheck, ...]
     summarise: Callable[[Case, Assignment], Mapping[str, RunSummary]]

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -56,15 +57,6 @@ class Setup:
     evidence: Path
 
 
-def grade(submission: Submission, setup: Setup, progress: Progress) -> Report:
-    """One submission from its cells to its grade, with all that a page shows. Raises GraderError when the harness fails."""
-    found = extract(submission, setup)
-    folder = observe(submission, found, setup, progress)
-    progress("judging")
-    case = case_of(submission, found, folder, setup)
-    return report_of(case, folder, setup)
-
-
 def observe(submission: Submission, found: Extraction, setup: Setup, progress: Progress) -> Path:
     """The folder with the evidence on a submission; the notebook and the probes are run when it is not there yet."""
 
@@ -88,7 +80,6 @@ def extract(submission: Submission, setup: Setup) -> Extraction:
 
 
 def _key(submission: Submission, setup: Setup) -> str:
-    package = Path(__file__).parent
     return store.evidence_key(
         {
             "code": [cell.source for cell in submission.cells if cell.kind is CellKind.CODE],
@@ -101,16 +92,18 @@ def _key(submission: Submission, setup: Setup) -> str:
             "accelerated": setup.plan.accelerated,
             "warm": setup.plan.worker is not None,
             "versions": execution.versions(),
-            "measuring": store.digest_of(
-                package / "inside",
-                setup.homework.probes,
-                Path(inspect.getfile(setup.homework.draw)),
-                package / "runner.py",
-                package / "stages",
-                package / "sandbox",
-            ),
+            "measuring": _measuring(setup.homework.probes, Path(inspect.getfile(setup.homework.draw))),
+            "probe_seconds": setup.assignment.probe_seconds,
         }
     )
+
+
+@cache
+def _measuring(probes: Path, draw: Path) -> str:
+    """A digest of all that measures. What judges is not in it: a verdict can be made anew from the same evidence."""
+    package = Path(__file__).parent
+    folders = (package / "inside", probes, package / "stages", package / "sandbox")
+    return store.digest_of(*folders, draw, package / "runner.py", package / "formats" / "notebooks.py")
 
 
 def case_of(submission: Submission, found: Extraction, folder: Path, setup: Setup) -> Case:
@@ -163,7 +156,7 @@ def judge(criterion: Criterion, case: Case, setup: Setup) -> Judgement:
     """One criterion. A check with a bug leaves it undecided: that is our fault, and costs nobody points for good."""
     check = setup.homework.checks[criterion.id]
     try:
-        verdict = check(case, setup.assignment)
+        verdict = setup.homework.gate(case) or check(case, setup.assignment)
     except Exception as error:  # noqa: BLE001 - a broken check must not cost the student, nor stop the class
         verdict = _broken_check(error)
     return Judgement(

@@ -55,12 +55,16 @@ def class_page(grades: Sequence[Grade], *, title: str, data_note: Message | None
 
 
 def _render(name: str, **values: object) -> str:
-    return _environment().get_template(name).render(
-        **values,
-        **_own_files(),
-        words=[(status.value, word, STATUS_MEANINGS[status]) for status, word in STATUS_WORDS.items()],
-        svg=svg,
-        bars=class_view,
+    return (
+        _environment()
+        .get_template(name)
+        .render(
+            **values,
+            **_own_files(),
+            words=[(status.value, word, STATUS_MEANINGS[status]) for status, word in STATUS_WORDS.items()],
+            svg=svg,
+            bars=class_view,
+        )
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from grader.errors import SandboxUnavailable
 from grader.sandbox import bubblewrap, unconfined
 from grader.sandbox.box import Box, Launch, Limits, Mechanism, Mount, Program
-from grader.sandbox.warm import warm_worker
+from grader.sandbox.warm import WarmWorker
 from grader.sandbox.watch import Completed, run
 
 MECHANISMS: dict[str, Mechanism] = {"bubblewrap": bubblewrap, "none": unconfined}
@@ -23,9 +23,9 @@ __all__ = [
     "Mechanism",
     "Mount",
     "Program",
+    "WarmWorker",
     "choose",
     "run",
-    "warm_worker",
 ]
 
 

@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.sandbox.box import Limits
+from grader.sandbox.warm import WarmWorker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """`library` is the course library's file, `data` an .npz with Keras's keys; seconds are of wall time. `accelerated`
-    lets library code be compiled behind the notebook's back; `worker` is the socket of a warm worker, where there is one."""
+    lets library code be compiled behind the notebook's back; `worker` forks programs, where there is one."""
 
     library: Path
     data: Path
     seed: int
     mechanism: str
     accelerated: bool = True
-    worker: Path | None = None
+    worker: WarmWorker | None = None
     seconds: float
     seconds_per_cell: float
     output_mib: int

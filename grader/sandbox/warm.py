@@ -13,8 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
 from pathlib import Path
 
 from grader.errors import GraderError
@@ -26,33 +25,46 @@ _BOX_SECONDS = 60.0  # for bubblewrap to make a box, on a very busy machine
 _WORKER_SECONDS = 300.0  # for the worker to import TensorFlow on a very busy machine
 
 
-@contextmanager
-def warm_worker() -> Iterator[Path]:
-    """A worker for as long as the context lasts, as the path of its socket. Requests may come at once: they wait."""
-    with tempfile.TemporaryDirectory(prefix="gr-warm-") as folder:
-        path = Path(folder, "worker")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-            listener.bind(str(path))
-            listener.listen(128)
-            process = _start(listener.fileno(), folder)
-        try:
-            yield path
-        finally:
-            process.kill()
-            process.wait()
+class WarmWorker:
+    """A worker for as long as the context lasts; it is started when it is first needed. Requests may come at once: they
+    wait for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> WarmWorker:
+        self._folder = tempfile.TemporaryDirectory(prefix="gr-warm-")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._folder.cleanup()
+
+    def socket(self) -> Path:
+        """Where the worker listens. Returns at once."""
+        path = Path(self._folder.name, "worker")
+        with self._lock:
+            if self._process is None:
+                self._process = _start(path)
+        return path
 
 
-def _start(listener: int, folder: str) -> subprocess.Popen[bytes]:
-    log = Path(folder, "log")
-    with log.open("wb") as output:
+def _start(path: Path) -> subprocess.Popen[bytes]:
+    folder = str(path.parent)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener, (path.parent / "log").open("wb") as output:
+        listener.bind(str(path))
+        listener.listen(128)
         return subprocess.Popen(
-            [sys.executable, "-X", "frozen_modules=off", "warm.py", str(listener)],
+            [sys.executable, "-X", "frozen_modules=off", "warm.py", str(listener.fileno())],
             cwd=_INSIDE,
             env=base_environment(folder, folder),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            pass_fds=(listener,),
+            pass_fds=(listener.fileno(),),
             start_new_session=True,
         )
 

@@ -10,7 +10,6 @@ import dataclasses
 import importlib
 import json
 import math
-import multiprocessing
 import os
 import shutil
 import sys
@@ -18,12 +17,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
 from grader.errors import GraderError
+from grader.processes import FORKED
 from grader.records import (
     CellRun,
     CellStatus,
@@ -41,7 +41,6 @@ from grader.sandbox.collect import take, take_events
 from grader.sandbox.plan import Plan
 
 _RUNNER = "grader.runner"
-_FORKED = multiprocessing.get_context("forkserver")  # to import what a runner needs takes longer than to fork it
 _MARGIN_SECONDS = 420.0  # for the kernel's start and end, on top of the notebook's own time
 _FILES, _FILE_BYTES = 400, 256 << 20  # event files that are collected
 _TRACE_BYTES = 4 << 20
@@ -91,6 +90,7 @@ def box_for(spec: Spec) -> Box:
     )
 
 
+@cache
 def versions() -> tuple[tuple[str, str], ...]:
     """Versions of all that a result may depend on."""
     python = ".".join(map(str, sys.version_info[:3]))
@@ -124,7 +124,7 @@ def _prepare(workspace: Path, notebook: Path, plan: Plan) -> Path:
         library=str(plan.library),
         data=str(plan.data),
         mechanism=plan.mechanism,
-        worker=str(plan.worker) if plan.worker else None,
+        worker=str(plan.worker.socket()) if plan.worker else None,
         seconds=plan.seconds,
         seconds_per_cell=plan.seconds_per_cell,
         output_mib=plan.output_mib,
@@ -152,17 +152,11 @@ def _write_settings(workspace: Path, spec: Spec, plan: Plan) -> None:
     path.chmod(0o644)
 
 
-def warm_up() -> None:
-    """Start the process that runners are forked from; it imports what they need while others get ready."""
-    _FORKED.set_forkserver_preload([_RUNNER])
-    forkserver.ensure_running()
-
-
 def _drive(workspace: Path) -> float:
     """Run the notebook runner on a prepared workspace and give the seconds of wall time that it took. On the deadline it
     is killed, and with it everything that it started."""
     began, seconds = time.monotonic(), Spec.read(workspace / "spec.json").seconds + _MARGIN_SECONDS
-    process = _FORKED.Process(target=_run, args=(str(workspace),), daemon=True)
+    process = FORKED.Process(target=_run, args=(str(workspace),), daemon=True)
     process.start()
     try:
         process.join(seconds)

@@ -67,7 +67,8 @@ def _round(names: Sequence[str], plan: Plan, probes: Path, seconds: float, evide
         root.chmod(0o755)
         box = _box(root, names, plan, probes, evidence)
         program = Program(name="run_probe", arguments=(box.at("/questions"), box.at("/box")))
-        done = run(program, box, MECHANISMS[plan.mechanism], seconds=seconds, worker=plan.worker)
+        worker = plan.worker.socket() if plan.worker else None
+        done = run(program, box, MECHANISMS[plan.mechanism], seconds=seconds, worker=worker)
         for name in names:
             _take_answer(root / "box" / name, evidence / name / "answer")
     return done

@@ -1,0 +1,114 @@
+"""Evidence to grade, page and files: in processes of its own, so that it never waits for a run, nor a run for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader import pipeline, store
+from grader.errors import GraderError
+from grader.pipeline import Setup
+from grader.processes import FORKED
+from grader.records import Grade, Message, Report, Submission, say
+from grader.reporting import html, machine
+from grader.stages.extraction import Extraction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """A submission that has been run and probed: what was found in it, and the folder with the evidence."""
+
+    submission: Submission
+    found: Extraction
+    evidence: Path
+
+
+def judge(observed: Observed, setup: Setup, out: Path) -> Grade:
+    """Judge a submission and write its folder below `out`."""
+    case = pipeline.case_of(observed.submission, observed.found, observed.evidence, setup)
+    return write(pipeline.report_of(case, observed.evidence, setup), setup, out)
+
+
+def write(report: Report, setup: Setup, out: Path) -> Grade:
+    """Write the folder of one submission; its grade comes back without the findings, which stand in there."""
+    execution = report.execution
+    files = {
+        "result.json": machine.result_json(report.grade),
+        "report.html": html.student_page(report, data_note=data_note(setup)),
+    }
+    store.write_results(
+        out,
+        report.grade.id,
+        files,
+        execution.executed_notebook if execution else None,
+        execution.logs if execution else None,
+    )
+    criteria = tuple(dataclasses.replace(judgement, findings=()) for judgement in report.grade.criteria)
+    return dataclasses.replace(report.grade, criteria=criteria)
+
+
+class Judges:
+    """Up to `count` processes that judge; with one, the work is done where it is asked for."""
+
+    def __init__(self, setup: Setup, out: Path, count: int) -> None:
+        plan = dataclasses.replace(setup.plan, worker=None)  # nothing is run here
+        self._work, self._count = (dataclasses.replace(setup, plan=plan), out), count
+        self._lock = threading.Lock()
+        self._pool = self._new(count)
+
+    def __enter__(self) -> Judges:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _new(self, count: int) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(count, mp_context=FORKED, initializer=_prepare, initargs=self._work)
+
+    def judge(self, observed: Observed) -> Grade:
+        """The grade of a submission, whose folder has been written. Raises GraderError when judging it ends a process."""
+        if self._count == 1:
+            return judge(observed, *self._work)
+        pool = self._pool
+        try:
+            return pool.submit(_judge, observed).result()
+        except BrokenProcessPool:
+            return self._alone(observed, pool)
+
+    def _alone(self, observed: Observed, broken: ProcessPoolExecutor) -> Grade:
+        """Again, with a process to itself: the one that ended may have been another's."""
+        with self._lock:
+            if self._pool is broken:
+                self._pool = self._new(self._count)
+        try:
+            with self._new(1) as pool:
+                return pool.submit(_judge, observed).result()
+        except BrokenProcessPool as error:
+            raise GraderError("The process that judges ended twice on this submission.") from error
+
+
+_WORK: list[tuple[Setup, Path]] = []
+
+
+def _prepare(setup: Setup, out: Path) -> None:
+    _WORK[:] = [(setup, out)]
+
+
+def _judge(observed: Observed) -> Grade:
+    return judge(observed, *_WORK[0])
+
+
+def data_note(setup: Setup) -> Message | None:
+    """The sentence that stands on every page when the data are not MNIST."""
+    if setup.data_name == "mnist":
+        return None
+    if setup.data_name == "embedded":
+        return say(
+            "Graded on embedded digits, not on MNIST: MNIST was not found on this machine and could not be fetched, "
+            "or the embedded digits were asked for. Values differ from those of MNIST; the criteria are the same."
+        )
+    return say("Graded on data of the instructor's own file, not on MNIST. Values differ from those of MNIST.")
