@@ -61,13 +61,15 @@ def compiled(function, args):
 
 
 class Differentiable:
-    """A traced function of one output that tapes record as one operation. Called as `Compiled`, it gives the output;
-    `plain` is the function without its gradient."""
+    """A traced function of one output that tapes record as one operation. Called as `Compiled`, it gives the output."""
 
     def __init__(self, function, args):
         self.trace = lambda: trace(function, args)
-        self.plain = compiled(function, args)
-        self.pairs = {}
+        traced = self.trace()
+        usual = tuple(i for i, t in enumerate(traced.graph.inputs) if t.dtype.is_floating or t.dtype == tf.resource)
+        variables = tuple(i for i in usual if traced.graph.inputs[i].dtype == tf.resource)
+        self.usual = Pair(traced, variables or usual)
+        self.pairs = {self.usual.wanted: self.usual}
 
     def __call__(self, args):
         for arg in args:
@@ -75,7 +77,11 @@ class Differentiable:
                 variable_accessed(arg)
         inputs = inputs_of(args)
         wanted = tuple(i for i, value in enumerate(inputs) if record.should_record_backprop([value]))
-        return self.recorded(inputs, wanted) if wanted else self.plain(inputs)[0]
+        return self.recorded(inputs, wanted) if wanted else self.plain(inputs)
+
+    def plain(self, args):
+        """The output alone, and nothing recorded."""
+        return self.usual.forward(args)[0]
 
     def recorded(self, inputs, wanted):
         if wanted not in self.pairs:
