@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import grader
 from grader.errors import BrokenReference, UsageError
 from grader.records import Criterion
 from grader.sandbox import Limits
@@ -64,15 +63,6 @@ class Assignment:
         if name not in self.profiles:
             raise UsageError(f"There is no profile {name!r}; the assignment has {', '.join(self.profiles)}.")
         return self.profiles[name]
-
-
-def reference_folder() -> Path:
-    """`reference/`: inside an installed package, or beside it in a checkout."""
-    package = Path(grader.__file__).parent
-    found = next((f for f in (package / "reference", package.parent / "reference") if f.is_dir()), None)
-    if found is None:
-        raise BrokenReference("The folder reference/ is missing from this installation. Install the grader again.")
-    return found
 
 
 def load_assignment(folder: Path) -> Assignment:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from grader import __version__, commands
+from grader import __version__, receipt
 from grader.errors import GraderError
 
 
@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     _add_check(verbs.add_parser("check", help="grade one notebook and print the result"))
     _add_reference(verbs.add_parser("reference", help="work on the reference runs"))
     doctor = verbs.add_parser("doctor", help="say what this machine can do, and how to get what is missing")
-    doctor.set_defaults(run=commands.doctor)
+    doctor.set_defaults(run="doctor")
     return top
 
 
@@ -51,7 +51,7 @@ def _add_grade(verb: argparse.ArgumentParser) -> None:
         help="exit with 1 when a submission has fewer points",
     )
     _add_common(verb)
-    verb.set_defaults(run=commands.grade)
+    verb.set_defaults(run="grade")
 
 
 def _add_check(verb: argparse.ArgumentParser) -> None:
@@ -63,7 +63,7 @@ def _add_check(verb: argparse.ArgumentParser) -> None:
         "--format", choices=("text", "json", "github"), default="text", help="how the result is printed (default: text)"
     )
     _add_common(verb)
-    verb.set_defaults(run=commands.check)
+    verb.set_defaults(run="check")
 
 
 def _add_reference(verb: argparse.ArgumentParser) -> None:
@@ -74,7 +74,7 @@ def _add_reference(verb: argparse.ArgumentParser) -> None:
     build.add_argument("--seeds", type=_positive, default=8, metavar="N", help="how many seeds (default: 8)")
     build.add_argument("--jobs", type=_positive, default=None, metavar="N", help="runs at a time (default: one a core)")
     _add_common(build)
-    build.set_defaults(run=commands.build_reference)
+    build.set_defaults(run="build_reference")
 
 
 def _add_common(verb: argparse.ArgumentParser) -> None:
@@ -111,11 +111,23 @@ def _positive(text: str) -> int:
     return number
 
 
+def _run(options: argparse.Namespace) -> int:
+    """The command's exit code. What takes long to import is imported only where there is work left to do."""
+    held = receipt.for_command(options) if options.run == "grade" else None
+    if held is not None:
+        print(held.printed, end="")
+        print("Nothing has changed since the last time; nothing was run.", file=sys.stderr)
+        return held.code
+    from grader import commands
+
+    return int(getattr(commands, options.run)(options))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     options = parser().parse_args(argv)
     try:
-        return int(options.run(options))
+        return _run(options)
     except GraderError as error:
         print(f"grader: {error}", file=sys.stderr)
         return error.exit_code

@@ -14,12 +14,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from grader import batch, pipeline, store
-from grader.assignment import Assignment, load_assignment, reference_folder
+from grader import batch, pipeline, receipt, store
+from grader.assignment import Assignment, load_assignment
 from grader.data import load, mnist, save, slice_for
 from grader.errors import GraderError, UsageError
 from grader.homework import HOMEWORK
 from grader.pipeline import Setup
+from grader.places import reference_folder
 from grader.progress import display
 from grader.records import Floats, Ints, Report, Status
 from grader.reporting import machine, terminal
@@ -81,22 +82,24 @@ def _jobs(asked: int | None, work: int) -> int:
 
 def grade(options: argparse.Namespace) -> int:
     """Grade a class and write its pages."""
+    digest = receipt.command_digest(options)
     with tempfile.TemporaryDirectory(prefix="gr-intake-") as workspace:
         candidates = find_submissions(options.paths, Path(workspace))
         options.out.mkdir(parents=True, exist_ok=True)
         with _setup(options, options.out / ".evidence") as setup, display(len(candidates)) as watch:
             outcome = batch.grade_all(candidates, setup, options.out, _jobs(options.jobs, len(candidates)), watch)
-    _print_class(outcome, options.out)
+    lines = [*map(terminal.one_line, outcome.grades), f"Pages: {options.out / 'index.html'}"]
+    printed, code = "\n".join(lines) + "\n", _exit_code(outcome, options.fail_under)
+    print(printed, end="")
+    if digest is not None and code != GraderError.exit_code:
+        receipt.write(options.out, digest, printed, code)
+    return code
+
+
+def _exit_code(outcome: batch.Outcome, fail_under: float | None) -> int:
     if outcome.ungraded:
-        return 3
-    under = options.fail_under is not None and any(g.score < options.fail_under for g in outcome.grades)
-    return 1 if under else 0
-
-
-def _print_class(outcome: batch.Outcome, out: Path) -> None:
-    for grade_ in outcome.grades:
-        print(terminal.one_line(grade_))
-    print(f"Pages: {out / 'index.html'}")
+        return GraderError.exit_code
+    return int(fail_under is not None and any(grade.score < fail_under for grade in outcome.grades))
 
 
 def check(options: argparse.Namespace) -> int:

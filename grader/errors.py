@@ -13,7 +13,10 @@ What goes wrong in the student's world is a `Fault` in a record, never one of th
 
 from __future__ import annotations
 
-from grader.records import Message
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what is light to import stays so
+    from grader.records import Message
 
 
 class GraderError(Exception):

@@ -33,8 +33,8 @@ from typing import Any
 
 import nbformat
 
-from grader.assignment import reference_folder
 from grader.errors import GraderError, UsageError
+from grader.places import reference_folder
 from grader.records import Status
 
 _ACTIONS = ({"find", "with"}, {"replace"}, {"remove"}, {"insert_after"})

@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from grader.assignment import reference_folder
+from grader.places import reference_folder
 from grader.cli import main
 from grader.situations import build, load_all
 

@@ -14,6 +14,7 @@ from urllib.request import urlopen
 from grader.data import files
 from grader.data.dataset import Dataset
 from grader.errors import DataUnavailable
+from grader.places import keras_mnist
 
 ADDRESS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
@@ -32,14 +33,9 @@ def load() -> Dataset:
     return dataclasses.replace(files.read(cached() or fetch()), name="mnist")
 
 
-def cache_path() -> Path:
-    """Where Keras looks for the file: below KERAS_HOME, or ~/.keras."""
-    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "datasets" / "mnist.npz"
-
-
 def cached(sha256: str = SHA256) -> Path | None:
     """The file in Keras's cache, when it is there, whole and genuine."""
-    path = cache_path()
+    path = keras_mnist()
     try:
         with path.open("rb") as file:
             return path if hashlib.file_digest(file, "sha256").hexdigest() == sha256 else None
@@ -49,7 +45,7 @@ def cached(sha256: str = SHA256) -> Path | None:
 
 def fetch(address: str = ADDRESS, sha256: str = SHA256) -> Path:
     """Download the file into Keras's cache; it appears there whole or not at all. Raises DataUnavailable."""
-    path = cache_path()
+    path = keras_mnist()
     try:
         content = _downloaded(address)
         if hashlib.sha256(content).hexdigest() != sha256:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from grader.assignment import Assignment, reference_folder
+from grader.assignment import Assignment
 from grader.formats.notebooks import read_notebook
 from grader.homework.wanted import GIVEN, WANTED
+from grader.places import reference_folder
 from grader.records import Case, Definition, Evidence, Fault, FaultKind, Finding, Run, say
 from grader.stages.extraction import extract
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from grader.assignment import Assignment, reference_folder
+from grader.assignment import Assignment
 from grader.contract import failed, review
 from grader.formats.notebooks import read_notebook
+from grader.places import reference_folder
 from grader.records import Case, Cell, CellKind, Conclusion, Finding, Verdict, say
 
 _PARTS = {"2": "relu.conclusion", "3": "bn.conclusion", "4": "raw.conclusion"}

@@ -1,0 +1,120 @@
+"""What a `grade` command was done with, so that the same command on the same things has nothing left to do.
+
+The receipt lies beside the evidence. It holds a digest of all that a result depends on, how each file of the results
+looked when it was written, and what was printed. Anything else than a match means that the command runs as ever: evidence
+has keys of its own, so nothing is executed twice for lack of a receipt. Only light modules are imported here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.places import keras_mnist, reference_folder
+
+FORMAT = "grader.receipt/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """`digest` is that of all that went in, `files` maps the files of the results to their size and time, `printed` is
+    what the command said, and `code` its exit code."""
+
+    digest: str
+    files: Mapping[str, Sequence[int]]
+    printed: str
+    code: int
+
+
+def for_command(options: argparse.Namespace) -> Receipt | None:
+    """The receipt of the very same `grade`, if nothing that it depends on, and nothing that it wrote, has changed."""
+    if not place(options.out).is_file():
+        return None
+    digest = command_digest(options)
+    return read(options.out, digest) if digest else None
+
+
+def command_digest(options: argparse.Namespace) -> str | None:
+    """A digest of all that the results of `grade` depend on; None where data may have to be fetched."""
+    data = {"auto": keras_mnist(), "mnist": keras_mnist(), "embedded": None}.get(options.data, Path(options.data))
+    if data is not None and not data.is_file():
+        return None
+    trees = (Path(__file__).parent, options.reference or reference_folder(), *options.paths, *([data] if data else ()))
+    settings = {name: value for name, value in vars(options).items() if name not in ("out", "jobs")}
+    return digest_of(settings, trees)
+
+
+def digest_of(settings: Mapping[str, object], trees: Sequence[Path]) -> str:
+    """One digest over settings, this interpreter and its packages, and the contents of all files below `trees`."""
+    total = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    total.update(f"{sys.version} {sorted(_packages())}".encode())
+    for tree in trees:
+        for path in _files(tree):
+            total.update(f"\0{os.path.relpath(path, tree)}\0".encode(errors="surrogateescape"))
+            total.update(_content(path))
+    return total.hexdigest()
+
+
+def _packages() -> Iterator[str]:
+    """Names and versions of what is installed beside the grader."""
+    for folder in sys.path:
+        if folder.endswith("site-packages") and Path(folder).is_dir():
+            yield from (path.name for path in Path(folder).iterdir() if path.suffix in (".dist-info", ".egg-info"))
+
+
+def _files(tree: Path) -> Iterator[Path]:
+    """All files below a folder, in an order that does not depend on the file system; a file is a tree of one."""
+    if not tree.is_dir():
+        yield tree
+        return
+    for folder, folders, names in os.walk(tree):
+        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        yield from (Path(folder, name) for name in sorted(names))
+
+
+def _content(path: Path) -> bytes:
+    """A digest of a file; of anything that is no plain file, only that it is none."""
+    if not path.is_file():
+        return b"no file"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def place(out: Path) -> Path:
+    return out / ".evidence" / "receipt.json"
+
+
+def results(out: Path) -> dict[str, list[int]]:
+    """Size in bytes and time in nanoseconds of each file of the results, by its path below `out`."""
+    found = {}
+    for path in _files(out):
+        name = os.path.relpath(path, out)
+        if not name.startswith(".evidence"):
+            facts = path.lstat()
+            found[name] = [facts.st_size, facts.st_mtime_ns]
+    return found
+
+
+def read(out: Path, digest: str) -> Receipt | None:
+    """The receipt in `out`, if it is for `digest` and the results are as they were left."""
+    try:
+        raw = json.loads(place(out).read_text(encoding="utf-8"))
+        held = raw["format"] == FORMAT and raw["digest"] == digest and raw["files"] == results(out)
+        return Receipt(digest=digest, files=raw["files"], printed=raw["printed"], code=raw["code"]) if held else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write(out: Path, digest: str, printed: str, code: int) -> None:
+    """Leave a receipt for the results that are in `out` now."""
+    document = {"format": FORMAT, "digest": digest, "files": results(out), "printed": printed, "code": code}
+    temporary = place(out).with_suffix(".tmp")
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    temporary.write_text(json.dumps(document), encoding="utf-8")
+    temporary.replace(place(out))
