@@ -21,7 +21,7 @@ from keras.src.backend import Variable
 from keras.src.metrics import reduction_metrics
 from keras.src.optimizers import base_optimizer
 from tensorboard.plugins.histogram import summary_v2
-from tensorflow.python.eager import record
+from tensorflow.python.eager import backprop, forwardprop, record
 from tensorflow.python.ops.resource_variable_ops import ResourceVariable
 
 NUMBERS = "biuf"  # kinds of NumPy's types
@@ -35,6 +35,8 @@ def install(library):
     quicken(reduction_metrics.MeanMetricWrapper, "update_state", quick_update_state)
     quicken(backend.nn, "sparse_categorical_crossentropy", quick_loss)
     quicken(summary_v2, "_buckets", quick_buckets)
+    count(backprop.GradientTape, "_push_tape", "_pop_tape")
+    count(forwardprop.ForwardAccumulator, "_push_accumulator", "_pop_accumulator")
     quicken(library.Sequential, "_forward", functools.partial(quick_forward, library))
 
 
@@ -265,8 +267,34 @@ def apply_model(plain, model, variables, x, *others):
     return plain(copy.deepcopy(model, dict(zip(map(id, variables), others, strict=True))), x)
 
 
+watching = []  # what records at present
+
+
+def count(kind, begin, end):
+    """Know which objects of a kind record at present."""
+    plain_begin, plain_end = getattr(kind, begin), getattr(kind, end)
+
+    def begun(recorder, *args):
+        plain_begin(recorder, *args)
+        watching.append(recorder)
+
+    def ended(recorder):
+        plain_end(recorder)
+        watching[:] = [other for other in watching if other is not recorder]
+
+    setattr(kind, begin, begun)
+    setattr(kind, end, ended)
+
+
+def usual_tape():
+    """Whether nothing records but one tape that gives gradients once: no gradient of a gradient can be asked for."""
+    return not watching or (len(watching) == 1 and getattr(watching[0], "_persistent", True) is False)
+
+
 def differentiable(key, function, values, variables=()):
     """`function(*values, *variables)` as one operation. At the first use of a key both ways are gone and compared."""
+    if not usual_tape():
+        return PLAIN
     quick = once(key, lambda: tried(function, values, variables))
     return PLAIN if quick is None else quick([*values, *variables])
 

@@ -1,0 +1,210 @@
+"""Trains in many ways, plainly or quickly, and leaves what came of it. Run in a process of its own, which finds `accelerate`
+and `utils` on its path.
+
+python with_acceleration.py plain|quick RESULTS.npz
+"""
+
+import sys
+from collections.abc import Callable
+
+import accelerate
+import numpy as np
+import tensorflow as tf
+import utils
+from tensorboard.plugins.histogram import summary_v2
+from tensorflow import keras
+
+RESULTS: dict[str, np.ndarray] = {}
+LOSS = keras.losses.sparse_categorical_crossentropy
+
+
+def case(function: Callable[[], object]) -> Callable[[], object]:
+    """Run at once, with the same random numbers in both ways; each part of the result is kept."""
+    np.random.seed(3)
+    for number, value in enumerate(tf.nest.flatten(function())):
+        RESULTS[f"{function.__name__}.{number}"] = np.asarray(np.nan if value is None else value)
+    return function
+
+
+def data(count: int = 12, width: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    return np.random.rand(count, width), np.random.randint(0, 3, count).astype("uint8")
+
+
+def model(kind: type = utils.Dense, middle: object = None) -> utils.Sequential:
+    layers = [kind(6, 5, tf.nn.relu, "one"), kind(5, 3, tf.nn.softmax, "two")]
+    return utils.Sequential(*([layers[0], middle, layers[1]] if middle else layers))
+
+
+def train(net: utils.Sequential, optimizer: keras.optimizers.Optimizer, steps: int = 6) -> list[tf.Variable]:
+    for step in range(steps):
+        x, y = data(12 if step % 2 else 7)
+        with tf.GradientTape() as tape:
+            value = LOSS(y, net._forward(x))
+        optimizer.apply_gradients(
+            zip(tape.gradient(value, net.trainable_variables), net.trainable_variables, strict=True)
+        )
+    return net.trainable_variables
+
+
+def cases() -> None:  # noqa: PLR0915 - a list of cases
+    @case
+    def adam() -> object:
+        return train(model(), keras.optimizers.Adam(0.01))
+
+    @case
+    def other_optimizers() -> object:
+        kinds = (keras.optimizers.SGD(0.01, momentum=0.9), keras.optimizers.RMSprop(), keras.optimizers.AdamW(0.01))
+        return [train(model(utils.DenseSmart), kind) for kind in kinds]
+
+    @case
+    def settings_that_change_on_the_way() -> object:
+        net, optimizer = model(), keras.optimizers.Adam(0.01)
+        train(net, optimizer)
+        optimizer.learning_rate = 0.05
+        train(net, optimizer)
+        optimizer.beta_1 = 0.5
+        return train(net, optimizer)
+
+    @case
+    def some_variables_in_another_order() -> object:
+        net, optimizer = model(), keras.optimizers.Adam(0.01)
+        train(net, optimizer, 2)
+        for variables in (net.trainable_variables[::-1], net.trainable_variables[1:3]):
+            x, y = data()
+            with tf.GradientTape() as tape:
+                value = LOSS(y, net._forward(x))
+            optimizer.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
+        return net.trainable_variables, optimizer.iterations
+
+    @case
+    def two_models_of_one_shape_share_nothing() -> object:
+        first, second = model(), model()
+        return (
+            train(first, keras.optimizers.Adam()),
+            train(second, keras.optimizers.Adam(0.1)),
+            first._forward(data()[0]),
+        )
+
+    @case
+    def flawed_and_own_layers() -> object:
+        class Doubling:
+            name, trainable = "doubling", True
+
+            def __call__(self, x: tf.Tensor, writer: object = None, step: object = None) -> tf.Tensor:
+                return x * 2
+
+            def get_trainable(self) -> list[tf.Variable]:
+                return []
+
+        nets = (model(middle=utils.BatchNormFlawed("norm")), model(middle=Doubling()))
+        return [train(net, keras.optimizers.Adam(0.01)) for net in nets]
+
+    @case
+    def a_frozen_layer_stays_as_it_is() -> object:
+        frozen = utils.Dense(5, 5, tf.nn.tanh, "frozen")
+        frozen.trainable = False
+        return train(model(middle=frozen), keras.optimizers.Adam()), frozen.w
+
+    @case
+    def tapes_of_every_sort() -> object:
+        net = model()
+        x, y = data()
+        watched = tf.constant(x)
+        with tf.GradientTape(persistent=True) as outer:
+            outer.watch(watched)
+            with tf.GradientTape() as inner:
+                value = LOSS(y, net._forward(watched))
+            first = inner.gradient(value, net.trainable_variables)
+        again = outer.gradient(first[0], [watched, *net.trainable_variables])
+        with tf.GradientTape(watch_accessed_variables=False) as choosy:
+            choosy.watch(net.trainable_variables[1])
+            value = LOSS(y, net._forward(x))
+        return first, again, outer.gradient(value, watched), choosy.gradient(value, net.trainable_variables)
+
+    @case
+    def gradients_belong_to_the_moment_of_the_forward_pass() -> object:
+        net = model()
+        x, y = data()
+        with tf.GradientTape() as tape:
+            value = LOSS(y, net._forward(x))
+        for variable in net.trainable_variables:
+            variable.assign(variable * 2)
+        return tape.gradient(value, net.trainable_variables)
+
+    @case
+    def inputs_of_every_type() -> object:
+        net, whole = model(), np.random.randint(0, 200, (4, 6))
+        kinds = (whole.astype("uint8"), whole.astype("float32"), tf.constant(whole, tf.float64), whole[:1])
+        return [net._forward(kind) for kind in kinds]
+
+    @case
+    def losses() -> object:
+        x, y = data(9, 3)
+        found = []
+        for labels, change, logits in ((y, tf.nn.softmax, False), (y, tf.identity, True), (y[:, None], tf.abs, False)):
+            with tf.GradientTape() as tape:
+                start = tf.Variable(x)
+                value = LOSS(labels, change(start), from_logits=logits)
+            found += [value, tape.gradient(value, start)]
+        return found, keras.losses.SparseCategoricalCrossentropy()(y, x)
+
+    @case
+    def rounded_sums_of_several_paths() -> object:
+        net = model()
+        x, y = data()
+        with tf.GradientTape() as tape:
+            size = tf.add_n([tf.reduce_sum(variable**2) for variable in net.trainable_variables])
+            value = LOSS(y, net._forward(x)) + 0.1 * size + LOSS(y, net._forward(x / 2))
+        return tape.gradient(value, net.trainable_variables)
+
+    @case
+    def metrics() -> object:
+        mean, accuracy = keras.metrics.Mean(), keras.metrics.SparseCategoricalAccuracy()
+        found = []
+        for count in (9, 9, 4):
+            x, y = data(count, 3)
+            mean.update_state(x)
+            mean.update_state(2.5)
+            mean.update_state(x, sample_weight=np.arange(float(count)))
+            accuracy.update_state(y, x)
+            accuracy.update_state(y, x, np.arange(count))
+            found += [mean.result(), accuracy.result()]
+        mean.reset_state()
+        mean.update_state([1.0, np.nan])
+        return found, mean.result()
+
+    @case
+    def inside_the_notebooks_own_function() -> object:
+        net, x = model(), data()[0]
+        return tf.function(net._forward)(x), tf.function(lambda: LOSS(np.array([1]), tf.constant([[0.2, 0.5, 0.3]])))()
+
+    @case
+    def histograms() -> object:
+        values = [
+            [1.0, 2.0, 4.0],
+            [3.0] * 4,
+            [1.0, np.nan],
+            [np.nan] * 2,
+            [np.inf, 1.0],
+            [],
+            [7],
+            np.array([-1e300, 1e300]),
+        ]
+        normal = np.random.randn(500)
+        more = [normal, normal.astype("f4"), (normal * 100).astype("i8"), normal.reshape(5, 100), normal > 0]
+        return [summary_v2._buckets(tf.constant(value)) for value in (*values, *more)], summary_v2._buckets(
+            tf.Variable(normal), bucket_count=7
+        )
+
+
+def main() -> None:
+    quick = sys.argv[1] == "quick"
+    if quick:
+        accelerate.install(utils)
+    cases()
+    RESULTS["compiled"] = np.array([function is not None for function in accelerate.known.values()], dtype=bool)
+    np.savez(sys.argv[2], **RESULTS)
+
+
+if __name__ == "__main__":
+    main()
