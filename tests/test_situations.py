@@ -11,8 +11,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from grader.places import reference_folder
 from grader.cli import main
+from grader.places import reference_folder
 from grader.situations import build, load_all
 
 pytestmark = pytest.mark.notebook
