@@ -33,7 +33,7 @@ _MEMORY_PER_JOB_GIB = 2
 
 
 @contextmanager
-def _setup(options: argparse.Namespace, evidence: Path | None, *, own_code: bool = False) -> Iterator[Setup]:
+def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bool = False) -> Iterator[Setup]:
     """All that a batch has in common. Data are found, or fetched, here: before anything is sandboxed."""
     assignment = load_assignment(options.reference or reference_folder())
     profile = assignment.profile(options.profile)
@@ -86,7 +86,7 @@ def grade(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="gr-intake-") as workspace:
         candidates = find_submissions(options.paths, Path(workspace))
         options.out.mkdir(parents=True, exist_ok=True)
-        with _setup(options, options.out / ".evidence") as setup, display(len(candidates)) as watch:
+        with prepared(options, options.out / ".evidence") as setup, display(len(candidates)) as watch:
             outcome = batch.grade_all(candidates, setup, options.out, _jobs(options.jobs, len(candidates)), watch)
     lines = [*map(terminal.one_line, outcome.grades), f"Pages: {options.out / 'index.html'}"]
     printed, code = "\n".join(lines) + "\n", _exit_code(outcome, options.fail_under)
@@ -106,7 +106,7 @@ def check(options: argparse.Namespace) -> int:
     """Grade one notebook and print the result. The notebook is the caller's own: it may run unconfined."""
     if not options.notebook.is_file():
         raise UsageError(f"There is no notebook {options.notebook}. Name the .ipynb file that you want to check.")
-    with tempfile.TemporaryDirectory(prefix="gr-check-") as workspace, _setup(options, None, own_code=True) as setup:
+    with tempfile.TemporaryDirectory(prefix="gr-check-") as workspace, prepared(options, None, own_code=True) as setup:
         candidate = _own(options, Path(workspace))
         with display(1, quiet=options.format != "text") as watch:
             report = batch.grade_candidate(candidate, setup, Path(workspace), lambda stage: watch(candidate.id, stage))
@@ -149,7 +149,7 @@ def build_reference(options: argparse.Namespace) -> int:
     """Run the reference solution over several seeds and write the bands for one profile and data set."""
     with (
         tempfile.TemporaryDirectory(prefix="gr-reference-") as workspace,
-        _setup(options, Path(workspace, "evidence")) as setup,
+        prepared(options, Path(workspace, "evidence")) as setup,
     ):
         seeds = range(setup.assignment.seed, setup.assignment.seed + options.seeds)
         solution = find_submissions([setup.assignment.folder / "solution.ipynb"], Path(workspace))[0]

@@ -71,7 +71,7 @@ def observe(submission: Submission, found: Extraction, setup: Setup, progress: P
             progress("probing")
             asked.result()
 
-    return store.evidence_folder(setup.evidence, _key(submission, setup), make)
+    return store.evidence_folder(setup.evidence, evidence_key(submission, setup), make)
 
 
 def extract(submission: Submission, setup: Setup) -> Extraction:
@@ -79,7 +79,8 @@ def extract(submission: Submission, setup: Setup) -> Extraction:
     return extraction.extract(submission.cells, setup.homework.wanted, setup.homework.given)
 
 
-def _key(submission: Submission, setup: Setup) -> str:
+def evidence_key(submission: Submission, setup: Setup) -> str:
+    """The name of the evidence on a submission, from everything that changes a result and nothing else."""
     return store.evidence_key(
         {
             "code": [cell.source for cell in submission.cells if cell.kind is CellKind.CODE],

@@ -21,6 +21,7 @@ from grader.sandbox import bubblewrap
 from grader.sandbox.box import Box, Launch, Program, base_environment
 
 _INSIDE = Path(__file__).parents[1] / "inside"
+_NOWHERE = "/proc/none"  # a folder that nobody can make: what is imported leaves no file
 _BOX_SECONDS = 60.0  # for bubblewrap to make a box, on a very busy machine
 _WORKER_SECONDS = 300.0  # for the worker to import TensorFlow on a very busy machine
 
@@ -32,9 +33,9 @@ class WarmWorker:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="gr-warm-")
 
     def __enter__(self) -> WarmWorker:
-        self._folder = tempfile.TemporaryDirectory(prefix="gr-warm-")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -53,15 +54,14 @@ class WarmWorker:
 
 
 def _start(path: Path) -> subprocess.Popen[bytes]:
-    folder = str(path.parent)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener, (path.parent / "log").open("wb") as output:
         listener.bind(str(path))
         listener.listen(128)
         return subprocess.Popen(
             [sys.executable, "-X", "frozen_modules=off", "warm.py", str(listener.fileno())],
             cwd=_INSIDE,
-            env=base_environment(folder, folder),
-            stdin=subprocess.DEVNULL,
+            env=base_environment(_NOWHERE, _NOWHERE),  # every fork can read it in /proc
+            stdin=subprocess.PIPE,  # it ends when this is closed: with us at the latest, whatever becomes of threads
             stdout=output,
             stderr=output,
             pass_fds=(listener.fileno(),),
