@@ -37,7 +37,7 @@ from grader.formats.notebooks import load_node
 from grader.records import CellRun, CellStatus, Fault, FaultKind, Resources
 from grader.sandbox import MECHANISMS, Program
 from grader.sandbox.box import MIB
-from grader.sandbox.watch import exceeded, measured, start
+from grader.sandbox.watch import Meter, exceeded, start
 from grader.stages.execution import Spec, box_for
 
 _START_SECONDS = 300.0  # TensorFlow's import on a very busy machine
@@ -208,9 +208,9 @@ class Drive:
 
     async def _watch(self, manager: AsyncKernelManager) -> None:
         """Kill the kernel when it meets a limit that no rlimit can express."""
-        box, running = box_for(self.spec), manager.provisioner.running
+        box, meter = box_for(self.spec), Meter(manager.provisioner.running)
         while self.stopped is None:
-            self.usage = await asyncio.to_thread(measured, running, self.usage)
+            self.usage = await asyncio.to_thread(meter.read)
             self.stopped = exceeded(box, self.usage.peak_memory_mib)
             await asyncio.sleep(_WATCH_SECONDS)
         manager.provisioner.end()

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from grader.sandbox.box import MIB, Box, Launch, Mechanism, Program
 from grader.sandbox.warm import enter
 
 _POLL_SECONDS = 0.1
+_GROWN, _ASK_SECONDS = 1.05, 2.0  # when memory is asked for in earnest
 _GONE_SECONDS = 30.0  # for the kernel to clear a killed box away
 _TAIL_BYTES = 8192
 
@@ -96,23 +97,43 @@ def run(program: Program, box: Box, mechanism: Mechanism, *, seconds: float, wor
 
 
 def _wait(running: Running, box: Box, seconds: float) -> tuple[FaultKind | None, Resources]:
-    deadline, usage = time.monotonic() + seconds, Resources()
+    deadline, meter = time.monotonic() + seconds, Meter(running)
     while not _has_ended(running.process.pid):
-        usage = measured(running, usage)
+        usage = meter.read()
         over = exceeded(box, usage.peak_memory_mib) or (FaultKind.TIMED_OUT if time.monotonic() > deadline else None)
         if over is not None:
             return over, usage
         time.sleep(_POLL_SECONDS)
-    return None, usage
+    return None, meter.usage
 
 
-def measured(running: Running, before: Resources) -> Resources:
-    """What a box's processes have used so far: a look from outside, since nobody reaps them all."""
-    pids = [pid for root in running.roots for pid in descendants(root)]
-    return Resources(
-        cpu_seconds=max(before.cpu_seconds, sum(map(_ticks, pids)) / os.sysconf("SC_CLK_TCK")),
-        peak_memory_mib=max(before.peak_memory_mib, sum(map(_pss_kib, pids)) // 1024),
-    )
+class Meter:
+    """What a box's processes have used so far: a look from outside, since nobody reaps them all.
+
+    Memory is the sum of proportional set sizes. To ask for one takes 10 ms of the kernel's time, so that is done when
+    resident sizes, which are an upper bound and cost nothing to read, have grown, and else every few seconds.
+    """
+
+    def __init__(self, running: Running) -> None:
+        self.usage = Resources()
+        self._running = running
+        self._resident, self._asked = 0, 0.0
+
+    def read(self) -> Resources:
+        """Usage up to now."""
+        pids = [pid for root in self._running.roots for pid in descendants(root)]
+        self.usage = Resources(
+            cpu_seconds=max(self.usage.cpu_seconds, sum(map(_ticks, pids)) / os.sysconf("SC_CLK_TCK")),
+            peak_memory_mib=max(self.usage.peak_memory_mib, self._memory_mib(pids)),
+        )
+        return self.usage
+
+    def _memory_mib(self, pids: Sequence[int]) -> int:
+        resident, now = sum(map(_resident_pages, pids)), time.monotonic()
+        if resident <= self._resident * _GROWN and now < self._asked + _ASK_SECONDS:
+            return 0
+        self._resident, self._asked = resident, now
+        return sum(map(_pss_kib, pids)) // 1024
 
 
 def exceeded(box: Box, memory_mib: int) -> FaultKind | None:
@@ -153,6 +174,13 @@ def _ticks(pid: int) -> int:
     except (OSError, IndexError):
         return 0
     return sum(int(value) for value in fields[11:15])
+
+
+def _resident_pages(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0
 
 
 def _pss_kib(pid: int) -> int:
