@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
 import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from grader.cli import main
+from grader.batch import observe
+from grader.cli import main, parser
+from grader.commands import prepared
+from grader.errors import GraderError
 from grader.formats.events import read_runs
+from grader.judging import Judges
 from grader.places import reference_folder
 from grader.records import Run
+from grader.stages.intake import find_submissions
 
 pytestmark = pytest.mark.notebook
 
@@ -64,6 +74,36 @@ def test_an_unchanged_command_runs_nothing_and_says_the_same(quick: Path, capsys
     assert "84 of 100 points" in said.out
     assert "Nothing has changed" in said.err
     assert {path: path.stat().st_mtime_ns for path in quick.rglob("*")} == before
+
+
+def test_an_unchanged_command_imports_nothing_that_takes_long(quick: Path) -> None:
+    script = (
+        "import sys\nfrom grader.cli import main\n"
+        f"code = main(['grade', {SOLUTION!r}, '--out', {str(quick)!r}, '--data', 'embedded'])\n"
+        "print(code, sorted({'numpy', 'nbformat', 'jinja2', 'rich'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 []"
+
+
+class Deadly:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os._exit, (1,)
+
+
+def test_a_submission_that_kills_its_judge_takes_no_other_with_it(quick: Path, tmp_path: Path) -> None:
+    options = parser().parse_args(["grade", SOLUTION, "--data", "embedded"])
+    with prepared(options, quick / ".evidence") as setup, Judges(setup, tmp_path, 2) as judges:
+        seen = observe(find_submissions([Path(SOLUTION)], tmp_path)[0], setup, tmp_path, lambda stage: None)
+        deadly = dataclasses.replace(seen, submission=Deadly())  # type: ignore[arg-type]
+        with ThreadPoolExecutor(4) as pool:
+            grades = [pool.submit(judges.judge, item) for item in (seen, deadly, seen, deadly, seen)]
+            assert [grades[place].result().score for place in (0, 2, 4)] == [84, 84, 84]
+            for place in (1, 3):
+                with pytest.raises(GraderError, match="judges ended twice"):
+                    grades[place].result()
 
 
 def test_results_that_were_touched_are_made_again(quick: Path, capsys: pytest.CaptureFixture[str]) -> None:

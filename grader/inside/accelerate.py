@@ -4,8 +4,8 @@ What takes most of the time of this kind of training, when it runs eagerly, is e
 optimizer's update, a metric's update, a loss, a layer of the course library are dozens of small operations, each
 with its own way through Python. They are traced once from the library's own code, for each kind and shape, and then
 called with the variables at hand (see `compiled.py`); the buckets of a histogram are counted in NumPy. Whatever is
-unusual takes the plain path: a class that is not the library's own, sparse or missing gradients, a graph being built,
-a layer that is asked to log.
+unusual takes the plain path: a class that is not the library's own or has been patched, sparse or missing gradients, a
+graph being built, a layer that is asked to log.
 """
 
 import copy
@@ -21,7 +21,8 @@ from keras.src.backend import Variable
 from keras.src.metrics import reduction_metrics
 from keras.src.optimizers import base_optimizer
 from tensorboard.plugins.histogram import summary_v2
-from tensorflow.python.eager import backprop, forwardprop, record
+from tensorflow import keras
+from tensorflow.python.eager import backprop, context, forwardprop, record
 from tensorflow.python.ops.resource_variable_ops import ResourceVariable
 
 NUMBERS = "biuf"  # kinds of NumPy's types
@@ -38,6 +39,8 @@ def install(library):
     count(backprop.GradientTape, "_push_tape", "_pop_tape")
     count(forwardprop.ForwardAccumulator, "_push_accumulator", "_pop_accumulator")
     quicken(library.Sequential, "_forward", functools.partial(quick_forward, library))
+    for module in (keras.optimizers, keras.metrics, library):
+        remember_classes(module)
 
 
 def quicken(owner, name, quick):
@@ -46,7 +49,8 @@ def quicken(owner, name, quick):
 
     @functools.wraps(plain)
     def call(*args, **kwargs):
-        answer = quick(plain, *args, **kwargs) if tf.executing_eagerly() else PLAIN
+        eager = tf.executing_eagerly() and not context.context().op_callbacks
+        answer = quick(plain, *args, **kwargs) if eager else PLAIN
         return plain(*args, **kwargs) if answer is PLAIN else answer
 
     setattr(owner, name, call)
@@ -58,12 +62,32 @@ known = {}
 
 def once(key, make):
     """What `make()` gives for `key`, made at its first use; None where it cannot be made."""
+    key = key, backend.floatx(), backend.epsilon()
     if key not in known:
         try:
             known[key] = make()
         except Exception:
             known[key] = None
     return known[key]
+
+
+as_made = {}  # the attributes of classes when nobody could have patched them
+
+
+def remember_classes(module):
+    for kind in filter(inspect.isclass, vars(module).values()):
+        as_made.update((base, dict(vars(base))) for base in kind.__mro__ if base not in as_made)
+
+
+def pristine(kind):
+    """Whether a class and its bases are known and as they were: a trace would hold a patch fast, or not know of it."""
+    return all(base in as_made and unchanged(vars(base), as_made[base]) for base in kind.__mro__)
+
+
+def unchanged(now, before):
+    """Python itself adds `__annotations__` to a class that is asked for them."""
+    added = len(now) - len(before) - ("__annotations__" in now) + ("__annotations__" in before)
+    return not added and all(now.get(name, PLAIN) is value for name, value in before.items())
 
 
 def specs(tensors):
@@ -73,6 +97,12 @@ def specs(tensors):
 def samples(tensors):
     """As `specs`, for tensors of any number of samples."""
     return tuple((len(tensor.shape) > 0, tuple(tensor.shape[1:]), tensor.dtype) for tensor in tensors)
+
+
+def are_batch(tensors):
+    """Whether tensors (scalars aside) have the same number of samples, two or more: one may mean something else."""
+    counts = {tensor.shape[0] for tensor in tensors if tensor.shape.rank}
+    return not counts or (len(counts) == 1 and min(counts) > 1)
 
 
 def of_any_length(tensors):
@@ -112,7 +142,7 @@ def quick_apply(plain, optimizer, grads, trainable_variables=None):
     if trainable_variables is None or not getattr(optimizer, "built", False):
         return PLAIN
     gradients, variables = list(grads), list(trainable_variables)
-    settings = optimizers.of(optimizer)
+    settings = optimizers.of(optimizer) if pristine(type(optimizer)) else None
     if settings is None or not usual_update(optimizer, gradients, variables):
         return PLAIN
     places = tuple(map(optimizer._get_variable_index, variables))
@@ -130,8 +160,7 @@ def done(_):
 def usual_settings(optimizer):
     """An optimizer's settings when it is one of Keras's own and does nothing out of the way, else None."""
     usual = (
-        type(optimizer).__module__.startswith("keras.src.optimizers.")
-        and isinstance(optimizer._learning_rate, Variable)
+        isinstance(optimizer._learning_rate, Variable)
         and getattr(optimizer, "weight_decay", None) is None
         and not any(callable(value) for value in vars(optimizer).values() if not isinstance(value, Variable))
         and all(
@@ -180,11 +209,13 @@ def put_values(variables, values):
 
 def quick_update_state(plain, metric, *args, **kwargs):
     kind, function = type(metric), getattr(metric, "_fn", None)
-    if kwargs or not kind.__module__.startswith("keras.src.metrics.") or not all(map(usual_value, args)):
+    if kwargs or not pristine(kind) or not all(map(usual_value, args)):
         return PLAIN
     if function is not None and not function.__module__.startswith("keras.src."):
         return PLAIN
     values = [tf.convert_to_tensor(arg) for arg in args]
+    if not are_batch(values):
+        return PLAIN
     state = [metric.total._value, metric.count._value]
     key = (plain, kind, function, repr(getattr(metric, "_fn_kwargs", None)), metric.dtype, samples(values))
     update = once(key, lambda: compiled(functools.partial(updated, plain, metric), (state, of_any_length(values))))
@@ -215,45 +246,50 @@ def quick_loss(plain, target, output, from_logits=False, axis=-1):
     if not (usual_value(target) and usual_value(output)) or type(from_logits) is not bool or type(axis) is not int:
         return PLAIN
     values = [tf.convert_to_tensor(target), tf.convert_to_tensor(output)]
-    key = (plain, from_logits, axis, samples(values), backend.epsilon())
+    if not are_batch(values):
+        return PLAIN
+    key = (plain, from_logits, axis, samples(values))
     return differentiable(key, functools.partial(plain, from_logits=from_logits, axis=axis), values)
 
 
 def quick_forward(library, plain, model, x, *args, **kwargs):
-    if any(arg is not None for arg in (*args, *kwargs.values())) or not usual_value(x):
-        return PLAIN
-    leaves = leaves_of(model, library)
-    if leaves is None:
+    asks_more = any(arg is not None for arg in (*args, *kwargs.values()))
+    leaves = None if asks_more or type(model) is not library.Sequential else leaves_of(vars(model))
+    if leaves is None or not usual_value(x):
         return PLAIN
     settings, variables = leaves
     values = [tf.convert_to_tensor(x, variables[0].dtype) if isinstance(x, np.ndarray) else x]
+    if not are_batch(values):
+        return PLAIN
     key = (plain, settings, samples(values), specs(variables))
     return differentiable(key, functools.partial(apply_model, plain, model, variables), values, variables)
 
 
-def leaves_of(thing, library):
-    """What a model of the library's own objects is made of: its structure with all settings, hashable, and its variables,
+def leaves_of(attributes):
+    """What a model of the library's own layers is made of: its structure with all settings, hashable, and its variables,
     each once; None when it holds anything else."""
     variables = {}
     try:
-        return structure(thing, library, variables), list(variables.values())
+        return structure(attributes, variables), list(variables.values())
     except (TypeError, AttributeError, RecursionError):
         return None
 
 
-def structure(thing, library, variables):
+def structure(thing, variables):
     if type(thing) is ResourceVariable:
         variables.setdefault(id(thing), thing)
         return list(variables).index(id(thing))
     if isinstance(thing, PLAIN_SETTINGS):
         return type(thing), thing
     if isinstance(thing, (tuple, list)):
-        return type(thing), *(structure(part, library, variables) for part in thing)
+        return type(thing), *(structure(part, variables) for part in thing)
+    if isinstance(thing, dict):
+        return tuple((name, structure(value, variables)) for name, value in thing.items() if name != "name")
     if from_tensorflow(thing):
         return thing
-    if getattr(library, type(thing).__name__, None) is not type(thing):
+    if not pristine(type(thing)):
         raise TypeError
-    return type(thing), *((k, structure(v, library, variables)) for k, v in vars(thing).items() if k != "name")
+    return type(thing), structure(vars(thing), variables)
 
 
 def from_tensorflow(function):

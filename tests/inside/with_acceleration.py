@@ -4,6 +4,7 @@ and `utils` on its path.
 python with_acceleration.py plain|quick RESULTS.npz
 """
 
+import contextlib
 import sys
 from collections.abc import Callable
 
@@ -172,6 +173,33 @@ def cases() -> None:  # noqa: PLR0915 - a list of cases
         mean.reset_state()
         mean.update_state([1.0, np.nan])
         return found, mean.result()
+
+    @case
+    def patches_of_library_code_are_heeded() -> object:
+        found: list[object] = [train(model(), keras.optimizers.Adam(0.01))]
+        plain_call, plain_step = utils.Dense.__call__, keras.optimizers.Adam.update_step
+        utils.Dense.__call__ = lambda layer, x, writer=None, step=None: plain_call(layer, x * 2)
+        found.append(train(model(), keras.optimizers.Adam(0.01)))
+        utils.Dense.__call__ = plain_call
+        keras.optimizers.Adam.update_step = lambda optimizer, gradient, variable, rate: variable.assign_sub(gradient)
+        found.append(train(model(), keras.optimizers.Adam(0.01)))
+        keras.optimizers.Adam.update_step = plain_step
+        utils.DenseSmart.get_trainable = lambda layer: [layer.w]
+        found.append(train(model(utils.DenseSmart), keras.optimizers.Adam(0.01)))
+        del utils.DenseSmart.get_trainable
+        keras.backend.set_epsilon(0.1)
+        found.append(train(model(), keras.optimizers.Adam(0.01)))
+        keras.backend.set_epsilon(1e-7)
+        return found
+
+    @case
+    def single_samples_and_batches_that_do_not_fit() -> object:
+        net, accuracy = model(), keras.metrics.SparseCategoricalAccuracy()
+        x, y = data(1)
+        accuracy.update_state(y, net._forward(x))
+        with contextlib.suppress(ValueError, tf.errors.InvalidArgumentError):
+            LOSS(data(5)[1], net._forward(data(4)[0]))
+        return LOSS(y, net._forward(x)), accuracy.result()
 
     @case
     def inside_the_notebooks_own_function() -> object:
