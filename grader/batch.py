@@ -10,6 +10,7 @@ from pathlib import Path
 
 from grader import pipeline, store
 from grader.errors import GraderError, UnreadableSubmission
+from grader.formats.notebooks import read_file
 from grader.judging import Judges, Observed, data_note, write
 from grader.pipeline import Progress, Setup
 from grader.records import Grade, Report, say
@@ -21,7 +22,7 @@ Watch = Callable[[str, str], None]  # (submission id, stage)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a class. `faulty` are ids that the harness itself could not grade."""
+    """What became of a class."""
 
     grades: tuple[Grade, ...]
 
@@ -49,12 +50,12 @@ def grade_all(candidates: Sequence[Candidate], setup: Setup, out: Path, jobs: in
 
 
 def expected_work(candidate: Candidate, setup: Setup) -> float:
-    """How much there is to run, as far as the notebook's text tells; 0 for what must be unpacked first."""
+    """How much there is to run, as far as the notebook's text tells; 0 for what has to be looked for or unpacked first."""
+    if candidate.path.suffix != ".ipynb":
+        return 0.0
     try:
-        folder = candidate.path.is_dir()
-        notebooks = sorted(candidate.path.rglob("*.ipynb"))[:1] if folder else [candidate.path]
-        return sum(setup.homework.effort(path.read_text("utf-8", "replace")) for path in notebooks)
-    except OSError:
+        return setup.homework.effort(read_file(candidate.path).decode("utf-8", "replace"))
+    except UnreadableSubmission:
         return 0.0
 
 
@@ -63,7 +64,7 @@ def _grade_one(candidate: Candidate, setup: Setup, out: Path, judges: Judges, wa
     with tempfile.TemporaryDirectory(prefix="gr-", ignore_cleanup_errors=True) as workspace:
         try:
             grade = judges.judge(observe(candidate, setup, Path(workspace), lambda stage: watch(candidate.id, stage)))
-        except GraderError as error:
+        except Exception as error:  # noqa: BLE001 - ours or the submission's, the others are graded all the same
             grade = write(_ungraded(candidate, setup, error), setup, out)
     watch(candidate.id, "done")
     return grade
@@ -89,11 +90,14 @@ def grade_candidate(candidate: Candidate, setup: Setup, workspace: Path, progres
         return _ungraded(candidate, setup, error)
 
 
-def _ungraded(candidate: Candidate, setup: Setup, error: GraderError) -> Report:
+def _ungraded(candidate: Candidate, setup: Setup, error: Exception) -> Report:
     reason = (
         error.message
         if isinstance(error, UnreadableSubmission)
-        else say("The harness failed on this submission; that is not its author's fault. {reason}", reason=str(error))
+        else say(
+            "The harness failed on this submission; that is not its author's fault. {reason}",
+            reason=str(error) if isinstance(error, GraderError) else repr(error),
+        )
     )
     grade = Grade(
         id=candidate.id,

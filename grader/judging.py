@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -12,10 +13,12 @@ from pathlib import Path
 from grader import pipeline, store
 from grader.errors import GraderError
 from grader.pipeline import Setup
-from grader.processes import FORKED
+from grader.processes import FORKED, end_with_parent
 from grader.records import Grade, Message, Report, Submission, say
 from grader.reporting import html, machine
 from grader.stages.extraction import Extraction
+
+_JUDGE_SECONDS = 600  # it takes a tenth of one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +78,11 @@ class Judges:
             return judge(observed, *self._work)
         pool = self._pool
         try:
-            return pool.submit(_judge, observed).result()
+            return pool.submit(_judge, observed).result(_JUDGE_SECONDS)
         except BrokenProcessPool:
             return self._alone(observed, pool)
+        except TimeoutError as error:
+            raise GraderError(f"Judging did not come to an end in {_JUDGE_SECONDS} s.") from error
 
     def _alone(self, observed: Observed, broken: ProcessPoolExecutor) -> Grade:
         """Again, with a process to itself: the one that ended may have been another's."""
@@ -86,7 +91,7 @@ class Judges:
                 self._pool = self._new(self._count)
         try:
             with self._new(1) as pool:
-                return pool.submit(_judge, observed).result()
+                return pool.submit(_judge, observed).result(_JUDGE_SECONDS)
         except BrokenProcessPool as error:
             raise GraderError("The process that judges ended twice on this submission.") from error
 
@@ -95,6 +100,8 @@ _WORK: list[tuple[Setup, Path]] = []
 
 
 def _prepare(setup: Setup, out: Path) -> None:
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that began the batch
     _WORK[:] = [(setup, out)]
 
 

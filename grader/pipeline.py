@@ -22,7 +22,6 @@ from grader.contract import Homework
 from grader.formats.events import read_runs
 from grader.records import (
     Case,
-    CellKind,
     Criterion,
     Finding,
     Grade,
@@ -71,7 +70,7 @@ def observe(submission: Submission, found: Extraction, setup: Setup, progress: P
             progress("probing")
             asked.result()
 
-    return store.evidence_folder(setup.evidence, evidence_key(submission, setup), make)
+    return store.evidence_folder(setup.evidence, evidence_key(submission, found, setup), make)
 
 
 def extract(submission: Submission, setup: Setup) -> Extraction:
@@ -79,19 +78,18 @@ def extract(submission: Submission, setup: Setup) -> Extraction:
     return extraction.extract(submission.cells, setup.homework.wanted, setup.homework.given)
 
 
-def evidence_key(submission: Submission, setup: Setup) -> str:
+def evidence_key(submission: Submission, found: Extraction, setup: Setup) -> str:
     """The name of the evidence on a submission, from everything that changes a result and nothing else."""
     return store.evidence_key(
         {
-            "code": [cell.source for cell in submission.cells if cell.kind is CellKind.CODE],
-            "cells": [cell.kind for cell in submission.cells],
+            "cells": [(cell.kind, cell.source) for cell in submission.cells],
+            "definitions": [(definition.wanted, definition.source) for definition in found.definitions.values()],
             "library": store.digest_of(setup.plan.library),
             "data": setup.data_digest,
             "seed": setup.plan.seed,
             "limits": [setup.plan.seconds, setup.plan.seconds_per_cell, setup.plan.output_mib, repr(setup.plan.limits)],
             "sandbox": setup.plan.mechanism,
             "accelerated": setup.plan.accelerated,
-            "warm": setup.plan.worker is not None,
             "versions": execution.versions(),
             "measuring": _measuring(setup.homework.probes, Path(inspect.getfile(setup.homework.draw))),
             "probe_seconds": setup.assignment.probe_seconds,

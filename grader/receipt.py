@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import json
 import os
+import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,13 +42,19 @@ def for_command(options: argparse.Namespace) -> Receipt | None:
 
 
 def command_digest(options: argparse.Namespace) -> str | None:
-    """A digest of all that the results of `grade` depend on; None where data may have to be fetched."""
+    """A digest of all that the results of `grade` depend on; None where that is not in reach: data that may have to be
+    fetched, a file that cannot be read, a sandbox that may be there the next time."""
+    if options.without_sandbox:
+        return None
     data = {"auto": keras_mnist(), "mnist": keras_mnist(), "embedded": None}.get(options.data, Path(options.data))
     if data is not None and not data.is_file():
         return None
     trees = (Path(__file__).parent, options.reference or reference_folder(), *options.paths, *([data] if data else ()))
-    settings = {name: value for name, value in vars(options).items() if name not in ("out", "jobs")}
-    return digest_of(settings, trees)
+    settings = {name: value for name, value in vars(options).items() if name != "jobs"}
+    try:
+        return digest_of(settings, trees)
+    except OSError:
+        return None
 
 
 def digest_of(settings: Mapping[str, object], trees: Sequence[Path]) -> str:
@@ -55,6 +62,7 @@ def digest_of(settings: Mapping[str, object], trees: Sequence[Path]) -> str:
     total = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     total.update(f"{sys.version} {sorted(_packages())}".encode())
     for tree in trees:
+        total.update(b"\0tree\0")
         for path in _files(tree):
             total.update(f"\0{os.path.relpath(path, tree)}\0".encode(errors="surrogateescape"))
             total.update(_content(path))
@@ -64,7 +72,7 @@ def digest_of(settings: Mapping[str, object], trees: Sequence[Path]) -> str:
 def _packages() -> Iterator[str]:
     """Names and versions of what is installed beside the grader."""
     for folder in sys.path:
-        if folder.endswith("site-packages") and Path(folder).is_dir():
+        if folder.endswith("-packages") and Path(folder).is_dir():
             yield from (path.name for path in Path(folder).iterdir() if path.suffix in (".dist-info", ".egg-info"))
 
 
@@ -79,11 +87,17 @@ def _files(tree: Path) -> Iterator[Path]:
 
 
 def _content(path: Path) -> bytes:
-    """A digest of a file; of anything that is no plain file, only that it is none."""
-    if not path.is_file():
-        return b"no file"
-    with path.open("rb") as file:
+    """A digest of a file; the target of a link, which nobody follows; of anything else, only that it is no file."""
+    if path.is_symlink():
+        return str(path.readlink()).encode(errors="surrogateescape")
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return b"no file"
         return hashlib.file_digest(file, "sha256").digest()
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def place(out: Path) -> Path:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import dataclasses
 import json
 import os
 import re
 import resource
-import signal
 import tempfile
 import threading
 import time
@@ -43,7 +41,6 @@ from grader.stages.execution import Spec, box_for
 _START_SECONDS = 300.0  # TensorFlow's import on a very busy machine
 _GRACE_SECONDS = 10.0  # for a cell to end after an interrupt
 _WATCH_SECONDS = 0.25
-_PR_SET_PDEATHSIG = 1
 _TEXT_BYTES = 200_000  # kept of what a cell prints
 _MESSAGE_BYTES = 8 * MIB
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
@@ -336,7 +333,6 @@ def _replace(path: Path, text: str) -> None:
 
 def main(argv: list[str]) -> None:
     """Drive the notebook of a spec, whatever becomes of it."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # the grader gone, nobody waits for this
     spec = Spec.read(Path(argv[0]))
     resource.setrlimit(resource.RLIMIT_DATA, (2048 * MIB, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     drive = Drive(spec)

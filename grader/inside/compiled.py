@@ -85,10 +85,16 @@ class Differentiable:
 
     def recorded(self, inputs, wanted):
         if wanted not in self.pairs:
-            self.pairs[wanted] = Pair(self.trace(), wanted)
+            self.pairs[wanted] = self.pair(wanted)
         output, backward = self.pairs[wanted](inputs)
         record.record_operation("Compiled", [output], inputs, backward)
         return output
+
+    def pair(self, wanted):
+        try:
+            return Pair(self.trace(), wanted)
+        except Exception as error:
+            raise Refused(str(error)) from error
 
 
 class Pair:
@@ -124,8 +130,9 @@ class Pair:
         return output, backward
 
     def back(self, values):
-        """The gradients; where a tape is on, in a way that it can follow."""
-        return self.gradient._call_flat(values, []) if record.could_possibly_record() else self.backward(values)
+        """The gradients; where a tape or a graph looks on, in a way that it can follow."""
+        alone = tf.executing_eagerly() and not record.could_possibly_record()
+        return self.backward(values) if alone else self.gradient._call_flat(values, [])
 
     def spread(self, ways):
         """One gradient or None for each input of the function."""

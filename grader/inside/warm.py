@@ -7,6 +7,7 @@ becomes the program that was asked for: it sees what a process started in the bo
 killed with the box. The worker itself never runs a TensorFlow operation, nor a line of a student's code.
 """
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -56,8 +57,10 @@ def main():
 
 
 def serve(connection, listener):
-    """Answer one request with the number of the process that attends to it; the connection closes when all is over."""
-    with connection:
+    """Answer one request with the number of the process that attends to it; the connection closes when all is over. Who
+    asked may be gone by now, and the system may have no process to give: the next request is served all the same."""
+    descriptors = []
+    with connection, contextlib.suppress(OSError):
         message, descriptors, _, _ = socket.recv_fds(connection, 1 << 17, 2)
         if len(descriptors) == 2:
             child = os.fork()
@@ -65,8 +68,8 @@ def serve(connection, listener):
                 listener.close()
                 attend(json.loads(message), *descriptors)
             connection.send(str(child).encode())
-        for descriptor in descriptors:
-            os.close(descriptor)
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def attend(request, box, output):
@@ -81,10 +84,19 @@ def attend(request, box, output):
             become(request, output)
         os.waitpid(child, 0)
     except BaseException:
-        os.write(output, traceback.format_exc().encode()[-8000:])
+        with contextlib.suppress(OSError):
+            os.write(output, traceback.format_exc().encode()[-8000:])
     finally:
-        signal.pidfd_send_signal(box, signal.SIGKILL)
+        end(box)
+
+
+def end(box):
+    """Kill the first process of a box, wait until it is gone, and be gone too. Never returns."""
+    try:
+        with contextlib.suppress(ProcessLookupError):  # it may have met a limit
+            signal.pidfd_send_signal(box, signal.SIGKILL)
         select.select([box], [], [])
+    finally:
         os._exit(0)
 
 

@@ -27,8 +27,8 @@ _WORKER_SECONDS = 300.0  # for the worker to import TensorFlow on a very busy ma
 
 
 class WarmWorker:
-    """A worker for as long as the context lasts; it is started when it is first needed. Requests may come at once: they
-    wait for it."""
+    """A worker for as long as the context lasts; it is started when it is first needed, and again should it have died.
+    Requests may come at once: they wait for it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -48,7 +48,8 @@ class WarmWorker:
         """Where the worker listens. Returns at once."""
         path = Path(self._folder.name, "worker")
         with self._lock:
-            if self._process is None:
+            if self._process is None or self._process.poll() is not None:
+                path.unlink(missing_ok=True)
                 self._process = _start(path)
         return path
 
@@ -87,8 +88,15 @@ def enter(worker: Path, program: Program, box: Box, output: int) -> tuple[subpro
         holder.kill()
         holder.wait()
         connection.close()
-        raise GraderError(f"The warm worker failed ({error}). Grade again, or use --no-acceleration.") from error
+        raise GraderError(f"The warm worker failed ({error}). Grade again. {_last_words(worker)}") from error
     return holder, attendant, connection
+
+
+def _last_words(worker: Path) -> str:
+    try:
+        return (worker.parent / "log").read_text(errors="replace").strip()[-1500:]
+    except OSError:
+        return ""
 
 
 def _request(program: Program, box: Box, first: int) -> bytes:
@@ -114,15 +122,22 @@ def _hold(box: Box, output: int) -> tuple[subprocess.Popen[bytes], int]:
     finally:
         for descriptor in (*launch.descriptors, says):
             os.close(descriptor)
-    with os.fdopen(said, "rb") as info:
-        about = info.read()
-    assert holder.stdout is not None
-    ready = select.select([holder.stdout], [], [], _BOX_SECONDS)[0] and holder.stdout.readline()
-    if not ready:
+    try:
+        return holder, _first_process(holder, said)
+    except (OSError, ValueError, KeyError) as error:
         holder.kill()
         holder.wait()
-        raise GraderError(f"bubblewrap could not make a box: {about.decode(errors='replace')[:200]}")
-    return holder, int(json.loads(about)["child-pid"])
+        raise GraderError(f"bubblewrap could not make a box ({error}). Run grader doctor.") from error
+    finally:
+        os.close(said)
+
+
+def _first_process(holder: subprocess.Popen[bytes], said: int) -> int:
+    """The number that bubblewrap gives, once the box stands; by then it has been said."""
+    assert holder.stdout is not None
+    if not select.select([holder.stdout], [], [], _BOX_SECONDS)[0] or not holder.stdout.readline():
+        raise OSError("it did not get ready")
+    return int(json.loads(os.read(said, 1 << 16))["child-pid"])
 
 
 def _popen(launch: Launch, says: int, output: int) -> subprocess.Popen[bytes]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from grader.errors import GraderError
 from grader.records import FaultKind, Resources
 from grader.sandbox.box import MIB, Box, Launch, Mechanism, Program
 from grader.sandbox.warm import enter
@@ -48,12 +49,17 @@ class Running:
                     send(self.process.pid, signal.SIGKILL)
 
     def wait(self) -> None:
-        """Until nothing of it is left that could still write."""
+        """Until nothing of it is left that could still write. Raises GraderError when something stays."""
         self.process.wait()
         if self.connection is not None:
-            with self.connection, contextlib.suppress(OSError):
+            with self.connection:
                 self.connection.settimeout(_GONE_SECONDS)
-                self.connection.recv(1)
+                try:
+                    self.connection.recv(1)
+                except TimeoutError as error:
+                    raise GraderError("A killed sandbox did not go away. Look for its processes.") from error
+                except OSError:
+                    pass  # reset: the other end is gone
 
 
 def start(program: Program, box: Box, mechanism: Mechanism, output: int, worker: Path | None = None) -> Running:

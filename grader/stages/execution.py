@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.errors import GraderError
-from grader.processes import FORKED
+from grader.processes import FORKED, end_with_parent
 from grader.records import (
     CellRun,
     CellStatus,
@@ -44,7 +44,7 @@ _RUNNER = "grader.runner"
 _MARGIN_SECONDS = 420.0  # for the kernel's start and end, on top of the notebook's own time
 _FILES, _FILE_BYTES = 400, 256 << 20  # event files that are collected
 _TRACE_BYTES = 4 << 20
-_MEASURING = ("tensorflow", "keras", "numpy", "tensorboard", "ipykernel", "nbclient")
+_MEASURING = ("tensorflow", "keras", "numpy", "tensorboard", "IPython", "ipykernel", "nbclient")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +172,7 @@ def _drive(workspace: Path) -> float:
 def _run(workspace: str) -> None:
     """What a forked process becomes: the runner, by its name, since it lies above the stages."""
     os.setsid()
+    end_with_parent()
     with Path(workspace, "runner.log").open("wb") as log:
         for descriptor in (1, 2):
             os.dup2(log.fileno(), descriptor)

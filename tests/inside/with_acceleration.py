@@ -5,12 +5,14 @@ python with_acceleration.py plain|quick RESULTS.npz
 """
 
 import contextlib
+import functools
 import sys
 from collections.abc import Callable
 
 import accelerate
 import numpy as np
 import tensorflow as tf
+import tracing
 import utils
 from tensorboard.plugins.histogram import summary_v2
 from tensorflow import keras
@@ -202,6 +204,63 @@ def cases() -> None:  # noqa: PLR0915 - a list of cases
         return LOSS(y, net._forward(x)), accuracy.result()
 
     @case
+    def activations_of_every_origin() -> object:
+        seen: list[object] = []
+
+        @functools.wraps(tf.nn.relu)
+        def noting(x: tf.Tensor) -> tf.Tensor:
+            seen.append(x.numpy())  # type: ignore[attr-defined]
+            return tf.nn.relu(x)
+
+        nets = [
+            utils.Sequential(utils.Dense(6, 5, first, "one"), utils.Dense(5, 3, last, "two"))
+            for first, last in ((noting, tf.nn.softmax), (tf.nn.tanh, keras.activations.softmax))
+        ]
+        nets[1].trainable_variables[2].assign_add(np.full((5, 3), 400.0) * [[1.0, 0.0, -1.0]])
+        return [train(net, keras.optimizers.Adam(0.01)) for net in nets], seen
+
+    @case
+    def optimizers_with_unusual_settings() -> object:
+        kinds = [keras.optimizers.Adam(0.01, beta_1=tf.constant(beta)) for beta in (0.5, 0.9)]
+        kinds += [keras.optimizers.Adam(0.01, clipnorm=np.float32(norm)) for norm in (0.1, 1.0)]
+        kinds += [keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5))]
+        return [train(model(), kind) for kind in kinds]
+
+    @case
+    def a_model_that_counts_its_steps() -> object:
+        net = model()
+        for net.step in range(60):
+            net._forward(data()[0])
+        return train(net, keras.optimizers.Adam(0.01))
+
+    @case
+    def a_jacobian() -> object:
+        net = model()
+        x, y = data()
+        with tf.GradientTape() as tape:
+            value = LOSS(y, net._forward(x))
+        return tape.jacobian(value, net.trainable_variables[3])
+
+    @case
+    def errors_speak_in_their_own_words() -> object:
+        net = model(middle=utils.BatchNormFlawed("norm"))
+        first = utils.Sequential(utils.BatchNormFlawed("norm"), utils.Dense(6, 3, tf.nn.softmax, "two"))
+        x, y = data()
+        said = []
+        for attempt in (
+            lambda: LOSS(y + 9, net._forward(x)),
+            lambda: net._forward(x[:, :4]),
+            lambda: net._forward(tf.constant(x, tf.float32)),
+            lambda: first._forward(x.astype("float32")),
+            lambda: utils.Sequential()._forward(x),
+        ):
+            try:
+                said.append(str(np.shape(attempt())))
+            except Exception as error:  # noqa: BLE001 - whatever is said
+                said.append(type(error).__name__ + str(error)[:60])
+        return [np.frombuffer(text.encode(), "u1") for text in said]
+
+    @case
     def inside_the_notebooks_own_function() -> object:
         net, x = model(), data()[0]
         return tf.function(net._forward)(x), tf.function(lambda: LOSS(np.array([1]), tf.constant([[0.2, 0.5, 0.3]])))()
@@ -219,6 +278,7 @@ def cases() -> None:  # noqa: PLR0915 - a list of cases
             np.array([-1e300, 1e300]),
         ]
         normal = np.random.randn(500)
+        np.seterr(all="raise")
         more = [normal, normal.astype("f4"), (normal * 100).astype("i8"), normal.reshape(5, 100), normal > 0]
         return [summary_v2._buckets(tf.constant(value)) for value in (*values, *more)], summary_v2._buckets(
             tf.Variable(normal), bucket_count=7
@@ -230,7 +290,8 @@ def main() -> None:
     if quick:
         accelerate.install(utils)
     cases()
-    RESULTS["compiled"] = np.array([function is not None for function in accelerate.known.values()], dtype=bool)
+    RESULTS["traces"] = np.asarray(max(tracing.made.values(), default=0))
+    RESULTS["compiled"] = np.array([function is not None for function in tracing.known.values()], dtype=bool)
     np.savez(sys.argv[2], **RESULTS)
 
 

@@ -1,0 +1,120 @@
+"""What gradients are taken of: losses, and the course model's forward pass while all its layers are the library's own."""
+
+import copy
+import functools
+
+import numpy as np
+import tensorflow as tf
+from compiled import Differentiable, Refused
+from tensorflow.python.eager import record
+from tensorflow.python.ops.resource_variable_ops import ResourceVariable
+from tracing import PLAIN, SETTINGS, are_batch, from_library, of_any_length, once, pristine, samples, specs, usual_value
+
+
+def quick_loss(plain, target, output, from_logits=False, axis=-1):
+    if not (usual_value(target) and usual_value(output)) or type(from_logits) is not bool or type(axis) is not int:
+        return PLAIN
+    values = [tf.convert_to_tensor(target), tf.convert_to_tensor(output)]
+    if not are_batch(values):
+        return PLAIN
+    function = functools.partial(plain, from_logits=from_logits, axis=axis)
+    return differentiable(plain, (from_logits, axis, samples(values)), function, values, (target, output))
+
+
+def quick_forward(library, plain, model, x, *args, **kwargs):
+    asks_more = any(arg is not None for arg in (*args, *kwargs.values()))
+    leaves = None if asks_more or type(model) is not library.Sequential else leaves_of(vars(model))
+    if leaves is None or not leaves[1] or not usual_value(x):
+        return PLAIN
+    settings, variables = leaves
+    values = [tf.convert_to_tensor(x, variables[0].dtype) if isinstance(x, np.ndarray) else x]
+    if not are_batch(values):
+        return PLAIN
+    key = (settings, type(x), x.dtype, samples(values), specs(variables))
+    function = functools.partial(apply_model, plain, with_variables(model, variables, variables), variables)
+    return differentiable(plain, key, function, values, (x,), variables)
+
+
+def leaves_of(attributes):
+    """What a model of the library's own layers is made of: its structure with all settings, hashable, and its variables,
+    each once; None when it holds anything else."""
+    variables = {}
+    try:
+        return structure(attributes, variables), list(variables.values())
+    except (TypeError, AttributeError, RecursionError):
+        return None
+
+
+def structure(thing, variables):
+    if type(thing) is ResourceVariable:
+        variables.setdefault(id(thing), thing)
+        return list(variables).index(id(thing))
+    if isinstance(thing, SETTINGS):
+        return type(thing), thing
+    if isinstance(thing, (tuple, list)):
+        return type(thing), *(structure(part, variables) for part in thing)
+    if isinstance(thing, dict):
+        return tuple((name, structure(value, variables)) for name, value in thing.items() if name != "name")
+    if from_library(thing):
+        return thing
+    if not pristine(type(thing)):
+        raise TypeError
+    return type(thing), structure(vars(thing), variables)
+
+
+def apply_model(plain, model, variables, x, *others):
+    """The library's own call, on a model that differs in its variables alone."""
+    return plain(with_variables(model, variables, others), x)
+
+
+def with_variables(model, variables, others):
+    """A model like this one with `others` in the places of its variables."""
+    return copy.deepcopy(model, dict(zip(map(id, variables), others, strict=True)))
+
+
+watching = []  # what records at present
+
+
+def count(kind, begin, end):
+    """Know which objects of a kind record at present."""
+    plain_begin, plain_end = getattr(kind, begin), getattr(kind, end)
+
+    def begun(recorder, *args):
+        plain_begin(recorder, *args)
+        watching.append(recorder)
+
+    def ended(recorder):
+        plain_end(recorder)
+        watching[:] = [other for other in watching if other is not recorder]
+
+    setattr(kind, begin, begun)
+    setattr(kind, end, ended)
+
+
+def usual_tape():
+    """Whether nothing records but one tape that gives gradients once: no gradient of a gradient can be asked for."""
+    return not watching or (len(watching) == 1 and getattr(watching[0], "_persistent", True) is False)
+
+
+def differentiable(plain, key, function, values, given, variables=()):  # noqa: PLR0917
+    """`function(*values, *variables)` as one operation, where `values` are the tensors for what was `given`. At the first
+    use of a key both ways are gone and compared. What fails is done again in the plain way, to fail in its words."""
+    if not usual_tape():
+        return PLAIN
+    quick = once(plain, key, lambda: tried(function, values, given, variables))
+    try:
+        return PLAIN if quick is None else quick([*values, *variables])
+    except (Refused, tf.errors.OpError):
+        return PLAIN
+
+
+def tried(function, values, given, variables):
+    """A quick form of `function` that has given what the plain way gives, to the last bit."""
+    quick = Differentiable(function, (*of_any_length(values), *variables))
+    with record.stop_recording():
+        plain, fast = function(*given, *variables), quick.plain([*values, *variables])
+    if plain.dtype != fast.dtype or plain.numpy().tobytes() != fast.numpy().tobytes():
+        raise Refused("other results")
+    if not usual_value(plain):
+        raise Refused("a result that carries more than its values")
+    return quick
