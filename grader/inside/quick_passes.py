@@ -31,7 +31,7 @@ def quick_forward(library, plain, model, x, *args, **kwargs):
     if not are_batch(values):
         return PLAIN
     key = (settings, type(x), x.dtype, samples(values), specs(variables))
-    function = functools.partial(apply_model, plain, with_variables(model, variables, variables), variables)
+    function = functools.partial(apply_model, plain, model, variables)
     return differentiable(plain, key, function, values, (x,), variables)
 
 
@@ -101,11 +101,16 @@ def differentiable(plain, key, function, values, given, variables=()):  # noqa: 
     use of a key both ways are gone and compared. What fails is done again in the plain way, to fail in its words."""
     if not usual_tape():
         return PLAIN
-    quick = once(plain, key, lambda: tried(function, values, given, variables))
+    quick = once(plain, key, lambda: tried(copy.deepcopy(function, kept(variables)), values, given, variables))
     try:
         return PLAIN if quick is None else quick([*values, *variables])
     except (Refused, tf.errors.OpError):
         return PLAIN
+
+
+def kept(variables):
+    """What a deep copy is to leave as it is: a trace may be made again after the model has changed."""
+    return {id(variable): variable for variable in variables}
 
 
 def tried(function, values, given, variables):
