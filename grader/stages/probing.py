@@ -159,9 +159,10 @@ def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
     """Numeric arrays of an .npz; anything else in it, or a broken one, gives nothing."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files if file[name].dtype.kind in "biuf"}
+            read = {name: file[name] for name in file.files}  # every look at one unpacks it again
     except (OSError, ValueError, EOFError, KeyError, MemoryError, NotImplementedError, zipfile.BadZipFile):
         return {}
+    return {name: array for name, array in read.items() if array.dtype.kind in "biuf"}
 
 
 def _faults(answer: Path, definition: Definition) -> Mapping[str, Fault]:
