@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from grader.assignment import Assignment
@@ -29,7 +29,7 @@ _GIVEN_OPENING = re.compile(r"^\s*(?:#|\*\*[^*]+\*\*\s*$|>|`?\$ )")
 def find(case: Case, assignment: Assignment) -> Mapping[str, Conclusion]:
     """The student's own words by criterion; a criterion without any is not in it."""
     texts: dict[str, list[tuple[int, str]]] = {}
-    for part, cell, text in _own_words(case.submission.cells):
+    for part, cell, text in _words_of(case.submission.cells):
         texts.setdefault(_PARTS[part], []).append((cell, text))
     return {
         criterion: Conclusion(
@@ -73,6 +73,11 @@ def batch_norm(case: Case, assignment: Assignment) -> Verdict:
 def raw(case: Case, assignment: Assignment) -> Verdict:
     """The conclusion says whether the network learns from raw data, and why not; a person reads it."""
     return judge("raw.conclusion", case, assignment)
+
+
+@lru_cache(maxsize=2)
+def _words_of(cells: tuple[Cell, ...]) -> tuple[tuple[str, int, str], ...]:
+    return tuple(_own_words(cells))  # asked for by every criterion with a conclusion, and by the page
 
 
 def _own_words(cells: tuple[Cell, ...]) -> Iterator[tuple[str, int, str]]:

@@ -168,7 +168,7 @@ def _label_offset(task: Task, training: Training, run: Run | None) -> int:
 
 
 def _read_tag(series: Histograms, training: Training, gradients: _Gradients, offset: int, task: Task) -> TagReading:
-    own = _aligned_owner(series, gradients.values, offset)
+    own = gradients.aligned_owner(series, offset)
     if own is not None:
         points = tuple((int(label), own, int(label) - offset) for label in series.steps)
         return TagReading(tag=series.tag, points=points, kind="gradient", variable=own)
@@ -184,21 +184,6 @@ def _read_tag(series: Histograms, training: Training, gradients: _Gradients, off
     return TagReading(tag=series.tag, points=found, kind="stale", variable=found[0][1])
 
 
-def _aligned_owner(series: Histograms, gradients: Sequence[Sequence[Floats]], offset: int) -> int | None:
-    """The variable whose gradient every point holds, each under its own step's label, the labels growing; or None."""
-    at = [int(label) - offset for label in series.steps]
-    if not at or min(at) < 0 or max(at) >= len(gradients) or any(b <= a for a, b in pairwise(at)):
-        return None
-    for variable in range(len(gradients[0])):
-        if size(series.buckets[0]) != gradients[0][variable].size:
-            continue
-        usual = max(float(np.abs(step[variable]).max()) for step in gradients)
-        points = zip(at, series.buckets, strict=True)
-        if all(is_histogram_of(b, gradients[i][variable], TOLERANCE, usual) for i, b in points):
-            return variable
-    return None
-
-
 class _Gradients:
     """The gradients of a training by iteration and variable, with their ranges [iterations, variables] for a first look."""
 
@@ -206,6 +191,20 @@ class _Gradients:
         self.values = [step.gradients for step in training.steps]
         self.low = np.array([[value.min() for value in step] for step in self.values])
         self.high = np.array([[value.max() for value in step] for step in self.values])
+
+    def aligned_owner(self, series: Histograms, offset: int) -> int | None:
+        """The variable whose gradient every point holds, each under its own step's label, the labels growing; or None."""
+        at = [int(label) - offset for label in series.steps]
+        if not at or min(at) < 0 or max(at) >= len(self.values) or any(b <= a for a, b in pairwise(at)):
+            return None
+        count = size(series.buckets[0])
+        fitting = (i for i, value in enumerate(self.values[0]) if value.size == count)
+        return next((variable for variable in fitting if self._holds(series, at, variable)), None)
+
+    def _holds(self, series: Histograms, at: Sequence[int], variable: int) -> bool:
+        usual = float(max(-self.low[:, variable].min(), self.high[:, variable].max()))
+        points = zip(at, series.buckets, strict=True)
+        return all(is_histogram_of(b, self.values[i][variable], TOLERANCE, usual) for i, b in points)
 
     def locate(self, buckets: Floats, guess: int) -> tuple[int | None, int]:
         """(variable, iteration) whose values a histogram was made of, the guessed iteration first; (None, -1) if none."""

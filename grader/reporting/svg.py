@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -190,7 +190,12 @@ def ridge_picture(steps: Ints, buckets: Sequence[Floats]) -> RidgePicture:
     chosen = sample(len(buckets))
     edges = np.concatenate([buckets[i][:, :2].ravel() for i in chosen]) if chosen else np.empty(0)
     x = scale(edges, LEFT, WIDTH - RIGHT)
-    rows = [_row(x, int(steps[i]), buckets[i], TOP + RISE + n * ROW) for n, i in enumerate(chosen)]
+    ends = accumulate(2 * len(buckets[i]) for i in chosen)
+    placed = x(edges) if x is not None else edges
+    rows = [
+        _row(placed[end - 2 * len(buckets[i]) : end], int(steps[i]), buckets[i], TOP + RISE + n * ROW)
+        for n, (i, end) in enumerate(zip(chosen, ends, strict=True))
+    ]
     return RidgePicture(
         rows=tuple(rows),
         height=TOP + RISE + max(len(rows) - 1, 0) * ROW + 40,
@@ -201,27 +206,25 @@ def ridge_picture(steps: Ints, buckets: Sequence[Floats]) -> RidgePicture:
     )
 
 
-def _row(x: Scale | None, step: int, buckets: Floats, y: int) -> RidgeRow:
+def _row(edges: Floats, step: int, buckets: Floats, y: int) -> RidgeRow:
     word = row_word(buckets)
-    path = _outline(x, buckets, y) if x is not None and not word else ""
-    return RidgeRow(step=step, y=y, path=path, word=word)
+    return RidgeRow(step=step, y=y, path="" if word else _outline(edges, buckets[:, 2], y), word=word)
 
 
 def row_word(buckets: Floats) -> str:
     """Why a histogram cannot be drawn, or nothing."""
     if not len(buckets):
         return "empty"
-    if np.isnan(buckets).any():
-        return "NaN"
     if not np.isfinite(buckets).all():
-        return "infinite"
-    return "" if (buckets[:, 2] > 0).any() else "empty"
+        return "NaN" if np.isnan(buckets).any() else "infinite"
+    return "" if buckets[:, 2].max() > 0 else "empty"
 
 
-def _outline(x: Scale, buckets: Floats, y: int) -> str:
-    """A closed outline over the baseline. The root of the density keeps small tails visible beside a tall peak."""
-    left, right = x(buckets[:, 0]), x(buckets[:, 1])
-    counts = np.maximum(buckets[:, 2], 0.0)
+def _outline(edges: Floats, counts: Floats, y: int) -> str:
+    """A closed outline over the baseline, of counts [k] between edges (left, right, left, right...) [2k]. The root of
+    the density keeps small tails visible beside a tall peak."""
+    left, right = edges[::2], edges[1::2]
+    counts = np.maximum(counts, 0.0)
     density = np.sqrt(counts / counts.max() / np.maximum(right - left, 1.0))
     height = np.rint(y - RISE * density / density.max())
     middle = np.rint((left + right) / 2)
@@ -235,9 +238,14 @@ def _outline(x: Scale, buckets: Floats, y: int) -> str:
 
 def _path(x: Floats, y: Floats) -> str:
     """A move to the first point, then lines, each relative to the point before it."""
-    moves = zip(np.diff(x).astype(int), np.diff(y).astype(int), strict=True)
-    lines = " ".join(f"{dx} {dy}" for dx, dy in moves if dx or dy)
+    moves = zip(_steps(x), _steps(y), strict=True)
+    lines = " ".join([f"{dx} {dy}" for dx, dy in moves if dx or dy])
     return f"M{int(x[0])} {int(y[0])}" + (f"l{lines}" if lines else "h0")
+
+
+def _steps(values: Floats) -> list[int]:
+    steps: list[int] = (values[1:] - values[:-1]).astype(int).tolist()
+    return steps
 
 
 def _dot(x: float, y: float) -> str:

@@ -18,6 +18,8 @@ def inert(text: str) -> str:
 
     A Windows line end becomes a plain one. Takes time in proportion to the length, and changes nothing when done twice.
     """
+    if text.isascii() and text.isprintable():  # nearly every text: told in a tenth of the time
+        return text
     return _ACTIVE.sub(_spelled, text.replace("\r\n", "\n"))
 
 
