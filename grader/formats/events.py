@@ -242,9 +242,9 @@ def _record(file: IO[bytes], offset: int, size: int) -> bytes:
         raise _UnreadableError(FileState.REFUSED, f"a record of {length} bytes at byte {offset}")
     if offset + length + 16 > size:
         raise _UnreadableError(FileState.TRUNCATED, f"the record at byte {offset} is cut off")
-    data = _exactly(file, length, offset)
-    _check_crc(data, _exactly(file, 4, offset), offset, "data")
-    return data
+    data = _exactly(file, length + 4, offset)
+    _check_crc(data[:-4], data[-4:], offset, "data")
+    return data[:-4]
 
 
 def _exactly(file: IO[bytes], count: int, offset: int) -> bytes:

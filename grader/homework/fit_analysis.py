@@ -189,8 +189,10 @@ class _Gradients:
 
     def __init__(self, training: Training) -> None:
         self.values = [step.gradients for step in training.steps]
-        self.low = np.array([[value.min() for value in step] for step in self.values])
-        self.high = np.array([[value.max() for value in step] for step in self.values])
+        flat = np.array([np.concatenate([value.ravel() for value in step]) for step in self.values])
+        begins = np.cumsum([0, *(value.size for value in self.values[0][:-1])] if self.values else [], dtype=np.intp)
+        self.low = np.minimum.reduceat(flat, begins, axis=1) if flat.size else flat
+        self.high = np.maximum.reduceat(flat, begins, axis=1) if flat.size else flat
 
     def aligned_owner(self, series: Histograms, offset: int) -> int | None:
         """The variable whose gradient every point holds, each under its own step's label, the labels growing; or None."""

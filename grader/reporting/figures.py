@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -170,19 +171,24 @@ def _axis(squeezed: bool) -> str:
 
 def _curve_table(curve: Curve) -> Table:
     """Step, value and the reference's range, at most twelve rows."""
+    ranges = _ranges(curve.band)
     return tuple(
-        (str(curve.steps[i]), number(float(curve.values[i])), _band_at(curve.band, int(curve.steps[i])))
+        (str(curve.steps[i]), number(float(curve.values[i])), ranges(int(curve.steps[i])))
         for i in sample(len(curve.values), _TABLE_ROWS)
     )
 
 
-def _band_at(band: Band | None, step: int) -> str:
+def _ranges(band: Band | None) -> Callable[[int], str]:
+    """The reference's range at a step, in words."""
     if band is None:
-        return ""
-    at = np.flatnonzero(band.steps == step)
-    if not len(at):
-        return ""
-    return f"{number(float(band.low[at[0]]))} to {number(float(band.high[at[0]]))}"
+        return lambda step: ""
+    steps, low, high = band.steps, band.low, band.high
+
+    def at(step: int) -> str:
+        found = np.flatnonzero(steps == step)
+        return f"{number(float(low[found[0]]))} to {number(float(high[found[0]]))}" if len(found) else ""
+
+    return at
 
 
 # --- ridges ---------------------------------------------------------------------------------------------------------
