@@ -1,6 +1,7 @@
 """The command line: parses, chooses a command, turns errors into exit codes. It decides nothing.
 
-Exit codes: 0 done · 1 `check` found a failed criterion, or --fail-under was not reached · 2 wrong use ·
+Exit codes: 0 done · 1 `check` found a failed criterion, --fail-under was not reached, or `selftest` found a wrong
+verdict · 2 wrong use ·
 3 the harness could not grade at least one submission · 130 interrupted.
 """
 
@@ -24,6 +25,9 @@ def parser() -> argparse.ArgumentParser:
     _add_grade(verbs.add_parser("grade", help="grade notebooks, folders and archives of submissions"))
     _add_check(verbs.add_parser("check", help="grade one notebook and print the result"))
     _add_reference(verbs.add_parser("reference", help="work on the reference runs"))
+    _add_selftest(
+        verbs.add_parser("selftest", help="grade the corpus of situations and compare with what each must get")
+    )
     doctor = verbs.add_parser("doctor", help="say what this machine can do, and how to get what is missing")
     doctor.set_defaults(run="doctor")
     return top
@@ -75,6 +79,19 @@ def _add_reference(verb: argparse.ArgumentParser) -> None:
     build.add_argument("--jobs", type=_positive, default=None, metavar="N", help="runs at a time (default: one a core)")
     _add_common(build)
     build.set_defaults(run="build_reference")
+
+
+def _add_selftest(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("names", nargs="*", metavar="NAME", help="situations by name (default: all)")
+    verb.add_argument(
+        "--corpus", type=Path, default=Path("tests/situations"), metavar="DIR", help="default: tests/situations"
+    )
+    verb.add_argument(
+        "--out", type=Path, default=None, metavar="DIR", help="keep notebooks, evidence and pages in this folder"
+    )
+    verb.add_argument("--jobs", type=_positive, default=None, metavar="N", help="at a time (default: one a core)")
+    _add_common(verb)
+    verb.set_defaults(run="selftest", data="embedded")
 
 
 def _add_common(verb: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from grader import batch, pipeline, receipt, store
+from grader import selftest as corpus
 from grader.assignment import Assignment, load_assignment
 from grader.data import load, mnist, save, slice_for
 from grader.errors import GraderError, UsageError
@@ -26,6 +27,8 @@ from grader.records import Floats, Ints, Report, Status
 from grader.reporting import machine, terminal
 from grader.sandbox import WarmWorker, bubblewrap, choose
 from grader.sandbox.plan import Plan
+from grader.situations import Situation, load_all
+from grader.situations import load as load_situation
 from grader.stages import execution
 from grader.stages.intake import Candidate, find_submissions, read_submission
 
@@ -179,6 +182,34 @@ def _points(
         raise GraderError("The reference solution logged nothing: grade it by itself to see why.")
     watch(name, "done")
     return points
+
+
+# --- selftest -------------------------------------------------------------------------------------------------------
+
+
+def selftest(options: argparse.Namespace) -> int:
+    """Grade the corpus of situations and print where verdicts are not what they must be."""
+    situations = _chosen(options)
+    with (
+        tempfile.TemporaryDirectory(prefix="gr-selftest-") as workspace,
+        prepared(options, (options.out or Path(workspace)) / ".evidence") as setup,
+        display(len(situations)) as watch,
+    ):
+        folder = options.out or Path(workspace)
+        checked = corpus.run(situations, setup, folder, _jobs(options.jobs, len(situations)), watch)
+    print(corpus.table(checked))
+    return int(any(found.differences for found in checked))
+
+
+def _chosen(options: argparse.Namespace) -> tuple[Situation, ...]:
+    """The situations that were named, or all. Raises UsageError for an unknown name and an empty corpus."""
+    reference = options.reference or reference_folder()
+    if options.names:
+        return tuple(load_situation(options.corpus / name, reference) for name in options.names)
+    found = load_all(options.corpus, reference)
+    if not found:
+        raise UsageError(f"There are no situations in {options.corpus}. Name their folder with --corpus.")
+    return found
 
 
 # --- doctor ---------------------------------------------------------------------------------------------------------

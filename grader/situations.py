@@ -6,6 +6,7 @@ A situation is a folder with a `situation.toml`:
     about = "No gradients are logged."
     lost = 12                          # points that the base has (or awaits) and this one has not; or [least, most]
     seconds_per_cell = 60              # optional: time for a cell, where the profile's would be a waste
+    remarks = ["remark.writer_none"]   # optional: remarks that must be there
 
     [expect]                           # what differs from the base; all other criteria end as the base's
     "fit.gradient_histograms" = ["failed", "partial"]
@@ -64,6 +65,7 @@ class Situation:
     expect: Mapping[str, tuple[Status, ...]]
     edits: tuple[Edit, ...]
     seconds_per_cell: float | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def load(folder: Path, reference: Path) -> Situation:
@@ -100,7 +102,7 @@ def build(situation: Situation) -> nbformat.NotebookNode:
 def _situation(name: str, raw: Mapping[str, Any], reference: Path) -> Situation:
     if raw["base"] not in ("solution", "template"):
         raise ValueError(f'base is "solution" or "template", not {raw["base"]!r}')
-    _only(raw, {"base", "about", "lost", "expect", "edit", "seconds_per_cell"})
+    _only(raw, {"base", "about", "lost", "expect", "edit", "seconds_per_cell", "remarks"})
     lost = raw["lost"] if isinstance(raw["lost"], list) else [raw["lost"]]
     return Situation(
         name=name,
@@ -110,6 +112,7 @@ def _situation(name: str, raw: Mapping[str, Any], reference: Path) -> Situation:
         expect={criterion: _statuses(allowed) for criterion, allowed in raw.get("expect", {}).items()},
         edits=tuple(_edit(item) for item in raw.get("edit", ())),
         seconds_per_cell=float(raw["seconds_per_cell"]) if "seconds_per_cell" in raw else None,
+        remarks=tuple(map(str, raw.get("remarks", ()))),
     )
 
 

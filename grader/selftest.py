@@ -1,0 +1,142 @@
+"""The corpus of situations, graded and compared with the verdicts that they must get: the grader's measure of itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import nbformat
+
+from grader import batch
+from grader.pipeline import Setup
+from grader.records import Grade, Judgement, Status
+from grader.situations import Situation, build
+from grader.stages.intake import find_submissions
+
+_Notebook = tuple[str, str, float | None]  # name, text, seconds for a cell where not the profile's
+_GOOD = (Status.PASSED, Status.REVIEW)
+ACCUSED, OVERLOOKED, OTHER = "wrongly accused", "wrongly passed", "otherwise wrong"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Where a verdict is not what it must be. `criterion` is an id, or "points" or "remarks" for a whole grade."""
+
+    criterion: str
+    kind: str
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A situation, its grade, and where the two do not agree."""
+
+    situation: Situation
+    grade: Grade
+    differences: tuple[Difference, ...]
+
+
+def run(
+    situations: Sequence[Situation], setup: Setup, folder: Path, jobs: int, watch: batch.Watch
+) -> tuple[Checked, ...]:
+    """Grade all situations and the notebooks that they are made of; `folder` takes the notebooks and the pages."""
+    bases = {situation.base for situation in situations}
+    notebooks: list[_Notebook] = [(base.stem, base.read_text("utf-8"), None) for base in sorted(bases)]
+    notebooks += [(s.name, nbformat.writes(build(s)), s.seconds_per_cell) for s in situations]
+    grades = _grades(notebooks, setup, folder, jobs, watch)
+    return tuple(
+        Checked(situation=s, grade=grades[s.name], differences=compare(s, grades[s.name], grades[s.base.stem]))
+        for s in situations
+    )
+
+
+def _grades(
+    notebooks: Sequence[_Notebook], setup: Setup, folder: Path, jobs: int, watch: batch.Watch
+) -> Mapping[str, Grade]:
+    """Grades by name: those that share a limit of time go through one batch."""
+    found: dict[str, Grade] = {}
+    for seconds, group in groupby(sorted(notebooks, key=lambda n: n[2] or 0.0), key=lambda n: n[2]):
+        submissions = folder / f"submissions-{seconds or 'usual'}"
+        submissions.mkdir(parents=True, exist_ok=True)
+        for name, text, _ in group:
+            (submissions / f"{name}.ipynb").write_text(text, encoding="utf-8")
+        plan = dataclasses.replace(setup.plan, seconds_per_cell=seconds or setup.plan.seconds_per_cell)
+        candidates = find_submissions([submissions], folder)
+        outcome = batch.grade_all(candidates, dataclasses.replace(setup, plan=plan), folder / "pages", jobs, watch)
+        found |= {grade.id: grade for grade in outcome.grades}
+    return found
+
+
+# --- comparing ------------------------------------------------------------------------------------------------------
+
+
+def compare(situation: Situation, grade: Grade, base: Grade) -> tuple[Difference, ...]:
+    """Where a grade differs from what its situation says, given the grade of the notebook that it was made of."""
+    if grade.error is not None:
+        return (Difference(criterion="points", kind=OTHER, expected="a grade", found=str(grade.error)),)
+    usual = {judgement.criterion.id: (judgement.status,) for judgement in base.criteria}
+    wanted = usual | dict(situation.expect)
+    wrong = [_difference(j, wanted[j.criterion.id]) for j in grade.criteria if j.status not in wanted[j.criterion.id]]
+    return (*wrong, *_points(situation, grade, base), *_remarks(situation, grade))
+
+
+def _difference(judgement: Judgement, allowed: tuple[Status, ...]) -> Difference:
+    good, may_be_good = judgement.status in _GOOD, any(status in _GOOD for status in allowed)
+    kind = OVERLOOKED if good and not may_be_good else ACCUSED if may_be_good and not good else OTHER
+    expected = " or ".join(map(str, allowed))
+    return Difference(criterion=judgement.criterion.id, kind=kind, expected=expected, found=str(judgement.status))
+
+
+def _points(situation: Situation, grade: Grade, base: Grade) -> list[Difference]:
+    lost = base.score + base.awaiting_review - grade.score - grade.awaiting_review
+    least, most = situation.lost
+    if least <= lost <= most:
+        return []
+    expected = f"{least:g}" if least == most else f"{least:g} to {most:g}"
+    return [Difference(criterion="points", kind=OTHER, expected=f"{expected} lost", found=f"{lost:g} lost")]
+
+
+def _remarks(situation: Situation, grade: Grade) -> list[Difference]:
+    there = {remark.code for remark in grade.remarks}
+    return [
+        Difference(criterion="remarks", kind=OTHER, expected=code, found="not there")
+        for code in situation.remarks
+        if code not in there
+    ]
+
+
+# --- the table ------------------------------------------------------------------------------------------------------
+
+
+def table(checked: Sequence[Checked]) -> str:
+    """What went right and wrong by criterion, then every difference in a line of its own, in plain text."""
+    wrong = Counter((d.criterion, d.kind) for c in checked for d in c.differences)
+    graded = next((c.grade for c in checked if c.grade.error is None), None)
+    names = [j.criterion.id for j in graded.criteria] if graded else []
+    kinds = (ACCUSED, OVERLOOKED, OTHER)
+    head = f"{'':<28}{'right':>8}" + "".join(f"{kind:>18}" for kind in kinds)
+    rows = [_row(name, len(checked), [wrong[name, kind] for kind in kinds]) for name in (*names, "points", "remarks")]
+    return "\n".join([head, *rows, "", *_lines(checked), _summary(checked)])
+
+
+def _row(name: str, total: int, wrong: Sequence[int]) -> str:
+    return f"{name:<28}{total - sum(wrong):>8}" + "".join(f"{count:>18}" for count in wrong)
+
+
+def _lines(checked: Sequence[Checked]) -> list[str]:
+    return [
+        f"{c.situation.name}: {d.criterion} is {d.kind}: {d.found}, not {d.expected}"
+        for c in checked
+        for d in c.differences
+    ]
+
+
+def _summary(checked: Sequence[Checked]) -> str:
+    valid = sum(1 for c in checked if c.situation.lost[1] == 0)
+    right = sum(1 for c in checked if not c.differences)
+    return f"{right} of {len(checked)} situations right ({valid} valid, {len(checked) - valid} faulty)."
