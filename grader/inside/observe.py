@@ -72,6 +72,7 @@ def file_name(source):
 
 
 def describe_function(function, files):
+    function = plain_function(function)
     code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
     return {
         "is_function": inspect.isfunction(function),
@@ -79,6 +80,15 @@ def describe_function(function, files):
         "name": str(getattr(function, "__name__", "")),
         "count": files.get(code.co_filename) if code else None,
     }
+
+
+def plain_function(thing):
+    """The function behind a partial one, or behind one that TensorFlow compiles."""
+    for attribute in ("func", "python_function"):
+        inner = getattr(thing, attribute, None)
+        if inspect.isfunction(inner):
+            return inner
+    return thing
 
 
 def watch_writers(trace):

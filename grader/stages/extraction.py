@@ -245,52 +245,55 @@ def _needs(node: ast.stmt, names: _Names) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Target:
-    """Where a definition is: the statement, the name to be called, and for a method its class."""
+    """Where a definition is: the statement that is cut out, the node to point to, and the name to be called."""
 
     statement: Statement
+    node: ast.AST
     name: str
-    method_of: str | None = None
 
 
-def _handing(statements: Sequence[Statement]) -> list[ast.AST]:
-    """All assignments and calls, the last statement's first: where a notebook may put a function in its place."""
-    nodes = (node for statement in reversed(statements) for node in ast.walk(statement.node))
-    return [node for node in nodes if isinstance(node, ast.Assign | ast.Call)]
-
-
-def _find(statements: Sequence[Statement], handing: Sequence[ast.AST], wanted: Wanted) -> _Target | None:
-    names = [*_handed_over(handing, wanted), wanted.name]
-    for name in names:
-        found = _last_definition(statements, name)
+def _find(statements: Sequence[Statement], handing: Sequence[_Handing], wanted: Wanted) -> _Target | None:
+    """What the notebook itself puts in the wanted place, the last time; else what has the wanted name; else a method."""
+    for statement, value in _handed_over(handing, wanted):
+        found = _last_definition(statements, value.id) if isinstance(value, ast.Name) else _made(statement, value)
         if found is not None:
             return found
-    return _method(statements, wanted)
+    return _last_definition(statements, wanted.name) or _method(statements, wanted)
 
 
-def _handed_over(handing: Sequence[ast.AST], wanted: Wanted) -> Iterator[str]:
-    """Names that the notebook itself puts in the wanted place, the last one first."""
-    for node in handing:
-        name = _patched_name(node, wanted.attribute) or _keyword_name(node, wanted.keyword)
-        if name is not None:
-            yield name
+_Handing = tuple[Statement, ast.AST]
 
 
-def _patched_name(node: ast.AST, attribute: tuple[str, str] | None) -> str | None:
-    """`Class.method = name` and `setattr(Class, "method", name)`."""
-    if attribute is None:
-        return None
+def _handing(statements: Sequence[Statement]) -> list[_Handing]:
+    """All assignments and calls, the last statement's first: where a notebook may put a function in its place."""
+    nodes = ((statement, node) for statement in reversed(statements) for node in ast.walk(statement.node))
+    return [(statement, node) for statement, node in nodes if isinstance(node, ast.Assign | ast.Call)]
+
+
+def _handed_over(handing: Sequence[_Handing], wanted: Wanted) -> Iterator[tuple[Statement, ast.expr]]:
+    """Expressions that the notebook puts in the wanted place, with their statements, the last one first."""
+    for statement, node in handing:
+        value = _patched(node, wanted.attribute) or _keyword(node, wanted.keyword)
+        if value is not None:
+            yield statement, value
+
+
+def _patched(node: ast.AST, attribute: tuple[str, str] | None) -> ast.expr | None:
+    """The value in `Class.method = value` and `setattr(Class, "method", value)`."""
     match node:
-        case ast.Assign(targets=[ast.Attribute(attr=attr, value=owner)], value=ast.Name(id=name)):
-            return name if attr == attribute[1] and _last_part(owner) == attribute[0] else None
-        case ast.Call(func=ast.Name(id="setattr"), args=[owner, ast.Constant(value=attr), ast.Name(id=name)]):
-            return name if attr == attribute[1] and _last_part(owner) == attribute[0] else None
-    return None
+        case ast.Assign(targets=[*_, ast.Attribute(attr=attr, value=owner)], value=value):
+            pass
+        case ast.Call(func=ast.Name(id="setattr"), args=[owner, ast.Constant(value=attr), value]):
+            pass
+        case _:
+            return None
+    return value if (_last_part(owner), attr) == attribute else None
 
 
-def _keyword_name(node: ast.AST, keyword: tuple[str, str] | None) -> str | None:
+def _keyword(node: ast.AST, keyword: tuple[str, str] | None) -> ast.Name | None:
     if keyword is None or not isinstance(node, ast.Call) or _last_part(node.func) != keyword[0]:
         return None
-    return next((k.value.id for k in node.keywords if k.arg == keyword[1] and isinstance(k.value, ast.Name)), None)
+    return next((k.value for k in node.keywords if k.arg == keyword[1] and isinstance(k.value, ast.Name)), None)
 
 
 def _last_part(node: ast.expr) -> str | None:
@@ -301,38 +304,66 @@ def _last_part(node: ast.expr) -> str | None:
 
 def _last_definition(statements: Sequence[Statement], name: str) -> _Target | None:
     for statement in reversed(statements):
-        node = statement.node
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == name:
-            return _Target(statement=statement, name=name)
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda | ast.Call) and _names_it(node, name):
-            return _Target(statement=statement, name=name)
+        for node in _outer_nodes(statement.node):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == name:
+                return _Target(statement=statement, node=node, name=name)
+            if isinstance(node, ast.Assign) and _makes(node.value) and _names_it(node, name):
+                return _Target(statement=statement, node=node, name=name)
     return None
+
+
+def _outer_nodes(node: ast.stmt) -> Iterator[ast.stmt]:
+    """A statement, and those in its branches: all that run in the notebook's own scope, the last one first."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        for child in reversed(list(ast.iter_child_nodes(node))):
+            inner = child.body if isinstance(child, ast.ExceptHandler) else [child]
+            for statement in reversed(inner):
+                if isinstance(statement, ast.stmt):
+                    yield from _outer_nodes(statement)
+    yield node
+
+
+def _makes(value: ast.expr) -> bool:
+    """An expression that may be a function or class: made on the spot, or taken from elsewhere."""
+    return isinstance(value, ast.Lambda | ast.Call | ast.Attribute | ast.Name | ast.IfExp)
 
 
 def _names_it(node: ast.Assign, name: str) -> bool:
     return any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
 
 
+def _made(statement: Statement, value: ast.expr) -> _Target | None:
+    """A function that an expression makes where it is put in its place: a lambda, a decorator's or a factory's result."""
+    if not _makes(value):
+        return None
+    name = "function_in_place"
+    node = ast.copy_location(ast.Assign(targets=[ast.Name(id=name, ctx=ast.Store())], value=value), value)
+    return _synthetic(ast.fix_missing_locations(node), statement, name)
+
+
 def _method(statements: Sequence[Statement], wanted: Wanted) -> _Target | None:
-    """The method inside a class of the right name, when the library was pasted and changed in place."""
+    """The method inside a class of the right name, when the library was pasted and changed in place; else inside a
+    class that derives from it."""
     if wanted.attribute is None:
         return None
-    for statement in reversed(statements):
-        if isinstance(statement.node, ast.ClassDef) and statement.node.name == wanted.attribute[0]:
-            for node in statement.node.body:
-                if isinstance(node, ast.FunctionDef) and node.name == wanted.attribute[1]:
-                    return _Target(
-                        statement=Statement(
-                            node=node,
-                            cell=statement.cell,
-                            order=statement.order,
-                            binds=frozenset({node.name}),
-                            needs=_needs(node, _names(node)),
-                        ),
-                        name=node.name,
-                        method_of=wanted.attribute[0],
-                    )
+    owner, method = wanted.attribute
+    classes = [s for s in reversed(statements) if isinstance(s.node, ast.ClassDef)]
+    own = [s for s in classes if s.node.name == owner]  # type: ignore[attr-defined]
+    derived = [s for s in classes if any(_last_part(base) == owner for base in s.node.bases)]  # type: ignore[attr-defined]
+    for statement in (*own, *derived):
+        for node in statement.node.body:  # type: ignore[attr-defined]
+            if isinstance(node, ast.FunctionDef) and node.name == method:
+                return _synthetic(node, statement, node.name)
     return None
+
+
+def _synthetic(node: ast.stmt, origin: Statement, name: str) -> _Target:
+    """A target that is cut out of its statement to stand alone."""
+    names = _names(node)
+    statement = Statement(
+        node=node, cell=origin.cell, order=origin.order, binds=frozenset({name}), needs=_needs(node, names)
+    )
+    return _Target(statement=statement, node=node, name=name)
 
 
 # --- cutting out ----------------------------------------------------------------------------------------------------
@@ -346,16 +377,17 @@ def _definition(wanted: Wanted, target: _Target, statements: Sequence[Statement]
         name=target.name,
         source="\n\n".join(parts) + "\n",
         cell=target.statement.cell,
-        line=getattr(target.statement.node, "lineno", 1),
-        normal=normal_form(target.statement.node),
+        line=getattr(target.node, "lineno", 1),
+        normal=normal_form(target.node),
     )
 
 
 def _closure(target: Statement, statements: Sequence[Statement], given: frozenset[str]) -> list[Statement]:
     """The target and every statement that binds a name it needs, in the notebook's order. Of a name that is defined
     anew (def, class, import) only the last time counts; statements that train are left out."""
-    chosen = {target.order: target}
-    open_names, closed = set(target.needs), set(given)
+    later = [s for s in statements if s.order > target.order and target.binds & s.binds and not _trains(s.node)]
+    chosen = {s.order: s for s in (target, *later)}  # what changes it afterwards belongs to it
+    open_names, closed = set().union(*(s.needs for s in chosen.values())), set(given)
     while open_names:
         name = open_names.pop()
         closed.add(name)

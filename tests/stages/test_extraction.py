@@ -97,3 +97,32 @@ def test_what_is_missing_is_a_fault_and_not_an_error() -> None:
 
 def test_deep_nesting_is_survived() -> None:
     assert extract(cells("x = " + "(" * 5000 + ")" * 5000), WANTED, GIVEN).definitions == {}
+
+
+PATCHES = {
+    "a lambda": "Sequential.fit_generator = lambda self, *a: 'found'",
+    "a factory's result": "def make():\n    def inner(self, *a):\n        return 'found'\n    return inner\nSequential.fit_generator = make()",
+    "a branch": "if True:\n    def fit_generator(self, *a):\n        return 'found'\nSequential.fit_generator = fit_generator",
+    "an attempt": "try:\n    import nothing_of_this_name\nexcept ImportError:\n    def mine(self, *a):\n        return 'found'\nSequential.fit_generator = mine",
+    "another class": "class Mixin:\n    def fit_generator(self, *a):\n        return 'found'\nSequential.fit_generator = Mixin.fit_generator",
+    "setattr of a decorated one": "def keep(f):\n    return f\nsetattr(Sequential, 'fit_generator', keep(lambda self, *a: 'found'))",
+    "a derived class": "class Logged(Sequential):\n    def fit_generator(self, *a):\n        return 'found'",
+    "another name": "def first(self, *a):\n    return 'found'\nsecond = first\nSequential.fit_generator = second",
+}
+
+
+@pytest.mark.parametrize("code", PATCHES.values(), ids=PATCHES)
+def test_a_function_is_found_however_it_gets_to_its_place(code: str) -> None:
+    definition = found(code)["fit_generator"]
+    namespace: dict[str, object] = {"Sequential": type("Sequential", (), {})}
+    exec(definition.source, namespace)
+    function = namespace[definition.name]
+    assert callable(function)
+    assert function(None) == "found"
+
+
+def test_what_changes_a_class_after_its_definition_belongs_to_it() -> None:
+    code = "class BatchNormFixed(Base):\n    pass\ndef call(self, x):\n    return x\nBatchNormFixed.__call__ = call"
+    namespace: dict[str, object] = {"Base": object}
+    exec(found(code)["BatchNormFixed"].source, namespace)
+    assert namespace["BatchNormFixed"]()(5) == 5  # type: ignore[operator]
