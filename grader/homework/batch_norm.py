@@ -6,7 +6,7 @@ import numpy as np
 
 from grader.assignment import Assignment
 from grader.contract import blocked, failed, partial, passed, undecided
-from grader.homework.common import evidence_for, is_untouched, logged_experiments, missing, probe_fault
+from grader.homework.common import evidence_for, is_untouched, logged_experiments, missing, probe_fault, unlike_notebook
 from grader.homework.experiments import compare, compare_with_reference, not_better, not_finite, problems
 from grader.homework.roles import roles_of
 from grader.homework.series import close, is_histogram_of
@@ -56,6 +56,9 @@ def normalises(case: Case, assignment: Assignment) -> Verdict:
     evidence = evidence_for(case, "batch_norm")
     if evidence is None:
         return undecided("bn.not_probed", "BatchNormFixed was found but could not be tried out.")
+    unlike = unlike_notebook(case, evidence, FIXED, "ordinary")
+    if unlike is not None:
+        return unlike
     largest = assignment.thresholds["largest_epsilon"]
     findings = [f for case_name in ("ordinary", "wide") if (f := _off_formula(evidence, case_name, largest, case))][:1]
     findings += [f for case_name in ("constant", "single") if (f := _not_finite_on(evidence, case_name, case))][:1]
@@ -142,7 +145,7 @@ def _answer(evidence: Evidence, name: str) -> Floats | None:
 
 def affine(case: Case, assignment: Assignment) -> Verdict:
     """Gamma still scales and beta still shifts the normalised values, and both still get gradients."""
-    evidence, verdict = _ready(case)
+    evidence, verdict = _ready(case, "ordinary")
     if evidence is None:
         return verdict
     fault = probe_fault(evidence, "ordinary")
@@ -182,18 +185,19 @@ def _affine_finding(broken: list[str], case: Case) -> Finding:
     )
 
 
-def _ready(case: Case) -> tuple[Evidence | None, Verdict]:
+def _ready(case: Case, step: str) -> tuple[Evidence | None, Verdict]:
     if WANTED not in case.definitions:
         return None, blocked("bn.normalises", missing(case, WANTED))
     evidence = evidence_for(case, "batch_norm")
     if evidence is None:
         return None, undecided("bn.not_probed", "BatchNormFixed was found but could not be tried out.")
-    return evidence, passed()
+    unlike = unlike_notebook(case, evidence, FIXED, step)
+    return (None, unlike) if unlike is not None else (evidence, passed())
 
 
 def summaries(case: Case, assignment: Assignment) -> Verdict:
     """The six histograms of the layer are still written."""
-    evidence, verdict = _ready(case)
+    evidence, verdict = _ready(case, "summaries")
     if evidence is None:
         return verdict
     fault = probe_fault(evidence, "summaries")

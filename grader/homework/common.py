@@ -7,10 +7,11 @@ from functools import cache
 from pathlib import Path
 
 from grader.assignment import Assignment
+from grader.contract import undecided
 from grader.formats.notebooks import read_notebook
 from grader.homework.wanted import GIVEN, WANTED
 from grader.places import reference_folder
-from grader.records import Case, Definition, Evidence, Fault, FaultKind, Finding, Run, say
+from grader.records import Case, CellStatus, Definition, Evidence, Fault, FaultKind, Finding, Run, Verdict, say
 from grader.stages.extraction import extract
 
 
@@ -22,6 +23,22 @@ def probe_fault(evidence: Evidence, step: str) -> Finding | None:
     """What went wrong in a step of a probe, as a finding; the fault of the whole probe counts for every step."""
     fault = evidence.faults.get("") or evidence.faults.get(step)
     return fault_finding(fault, evidence.question.definition) if fault else None
+
+
+def unlike_notebook(case: Case, evidence: Evidence, run: str | None, *steps: str) -> Verdict | None:
+    """Undecided, when a definition fails in a probe although the notebook itself gets through with it, in this run or in
+    any: it needs something that the notebook has and the probe has not, and nobody may be failed for that."""
+    fault = next((found for step in ("", *steps) if (found := evidence.faults.get(step))), None)
+    ran = all(run.status is CellStatus.OK for run in case.execution.cells)
+    if fault is None or not ran or not (run in case.runs if run else case.runs):
+        return None
+    return undecided(
+        "probe.state_needed",
+        "{name} works in the notebook, but not on the small example it was tried out on ({reason}): it seems to need "
+        "something of the notebook. A person has to look.",
+        name=evidence.question.definition.wanted,
+        reason=fault.message,
+    )
 
 
 def fault_finding(fault: Fault, definition: Definition) -> Finding:

@@ -8,7 +8,7 @@ import numpy as np
 
 from grader.assignment import Assignment
 from grader.contract import blocked, failed, partial, passed, undecided
-from grader.homework.common import evidence_for, is_untouched, logged_experiments, missing, probe_fault
+from grader.homework.common import evidence_for, is_untouched, logged_experiments, missing, probe_fault, unlike_notebook
 from grader.homework.expected import train
 from grader.homework.fit_analysis import LIBRARY_SUFFIXES, SAME, Analysis, Variable, analyse, distance
 from grader.homework.questions import task_of
@@ -73,7 +73,9 @@ def _ready(case: Case) -> tuple[Evidence | None, Verdict]:
     evidence = evidence_for(case, "fit_generator")
     if evidence is None:
         return None, undecided("fit.not_probed", "The function was found but could not be tried out on a small model.")
-    fault = probe_fault(evidence, "main")
+    unlike, fault = unlike_notebook(case, evidence, None, "main"), probe_fault(evidence, "main")
+    if unlike is not None:
+        return None, unlike
     if fault is not None and not evidence.runs:
         return None, failed(fault)
     return evidence, passed()
@@ -394,7 +396,9 @@ def training_preserved(case: Case, assignment: Assignment) -> Verdict:
     if evidence is None:
         return verdict
     for name in ("main", "second"):
-        fault = probe_fault(evidence, name)
+        unlike, fault = unlike_notebook(case, evidence, None, name), probe_fault(evidence, name)
+        if unlike is not None:
+            return unlike
         if fault is not None:
             return failed(fault)
         way = distance(evidence, name)

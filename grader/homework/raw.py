@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from grader.assignment import Assignment
 from grader.contract import blocked, failed, partial, passed, undecided
-from grader.homework.common import evidence_for, is_untouched, missing, probe_fault
+from grader.homework.common import evidence_for, is_untouched, missing, probe_fault, unlike_notebook
 from grader.homework.experiments import model_of, problems
 from grader.records import Case, Evidence, Finding, SequenceUse, Verdict, say
 
@@ -25,6 +25,9 @@ def preprocess(case: Case, assignment: Assignment) -> Verdict:
     evidence = evidence_for(case, "preprocess")
     if evidence is None:
         return undecided("raw.not_probed", "preprocess was found but could not be tried out.")
+    unlike = unlike_notebook(case, evidence, RAW, "bytes", "floats")
+    if unlike is not None:
+        return unlike
     for name in ("bytes", "floats"):
         fault = probe_fault(evidence, name)
         finding = fault or _wrong(evidence, name, case)
