@@ -2,50 +2,86 @@
 
 from __future__ import annotations
 
+import ast
 import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 
 from grader.assignment import Assignment
 from grader.contract import failed, review
 from grader.formats.notebooks import read_notebook
+from grader.homework.claims import claims_of
 from grader.places import reference_folder
 from grader.records import Case, Cell, CellKind, Conclusion, Finding, Verdict, say
 
 _PARTS = {"2": "relu.conclusion", "3": "bn.conclusion", "4": "raw.conclusion"}
-_HEADING = re.compile(
-    r"^\s{0,3}#{1,6}\s*\**\s*(?:задание|часть|task|part)?\s*№?\s*([1-4])\s*[.,:)]?\s*[abабвv]?\b", re.I | re.M
-)
-_MARK = re.compile(r"\**\s*(?:ваш[иае]?\s+)?(?:комментари[йи]|вывод[ы]?|your\s+comment|conclusions?)\s*:\s*\**", re.I)
 _RUNS = {"relu": "2", "relu_smart_dense": "2", "relu_bn": "3", "relu_bn_fixed": "3", "raw": "4"}
+_TOPICS = {
+    "2": re.compile(r"smart|умн\w+ (?:dense|сло)|инициализац|two relus?|дв\w+ relu|relu\w* и relu", re.I),
+    "3": re.compile(r"batch.?norm|\bbn\b|relu_bn|батч|норм[ае]лизац|nan\b", re.I),
+    "4": re.compile(r"\braw\b|сыр\w+|необработанн|unscaled|без (?:нормировк|масштаб|предобработ|делени)", re.I),
+}
+_HEADING = re.compile(r"^\s{0,3}#{1,6}\s+(.*)$")
+_NUMBERED = re.compile(r"^\W*(?:задани[ея]|част[ьи]|пункт|task|part)?\s*№?\s*([1-4])\s*(?:[.,:)]|\b)", re.I)
+_WHOLE = re.compile(r"общ|итог|все\w* эксперимент|summary|overall|conclusions\b|выводы\b", re.I)
+_MARK = re.compile(
+    r"[*_#> ]*(?:(?:ваш[иае]?|мо[йяеи]|your|my)\s+)?"
+    r"(?:комментари[йи]|вывод[ы]?|ответ[ы]?|comments?|conclusions?|answers?)\s*(?:[*_]*\s*:\s*[*_]*|[*_]+\s*$)",
+    re.I | re.M,
+)
 _LOGDIR = re.compile(r"logs/([\w-]+)")
+_NAMED = re.compile(r"(?<=[/'\"])[\w-]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _FEWEST_WORDS = 3
-_GIVEN_OPENING = re.compile(r"^\s*(?:#|\*\*[^*]+\*\*\s*$|>|`?\$ )")
+_FEWEST_WORDS_BESIDE_GIVEN = 8  # in the task's own cell a shorter rest is the task's
+_FEWEST_WORDS_IN_CODE = 8  # comments in a code cell are a conclusion only when they are more than a label
+_PLACEHOLDER = re.compile(
+    r"^\W*(?:to.?do|fixme|tbd|xxx|lorem ipsum|(?:напи(?:сать|шу)|дописать|заполнить|добавить)\b.{0,40}(?:позже|потом|вывод|коммент)|"
+    r"(?:здесь|тут|сюда)\b.{0,40}(?:вывод|текст|ответ|коммент)|(?:your|write|put)\b.{0,30}\bhere\b)",
+    re.I,
+)
+_ASKS = re.compile(  # the task speaks to the student: in the imperative, which conclusions do not use
+    r"^\W*(?:затем|потом|далее|теперь|также|и|then|now|please)?\W*"
+    r"(?:не\s+)?(?:\w+(?:йте|ите|ьте)(?:сь)?|сделайте|команда|шаблон|создание|эксперимент|можно|нужно|надо|следует|you|run|look|compare|write|explain|describe|fix|find)\b",
+    re.I,
+)
+_REQUEST = re.compile(r"\b(?!ваше|наше)\w{3,}(?:айте|яйте|уйте|ейте|ойте|ите|ьте)(?:сь)?\b", re.I)
+_NO_REQUESTS = re.compile(r"\b(?:видите|знаете|хотите|можете|скажите|заметьте|смотрите|обратите)\b", re.I)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Words:
+    """Words of the student's own, and where they stand. `part` is None where the heading speaks of all experiments."""
+
+    part: str | None
+    cell: int
+    text: str
 
 
 def find(case: Case, assignment: Assignment) -> Mapping[str, Conclusion]:
-    """The student's own words by criterion; a criterion without any is not in it."""
-    texts: dict[str, list[tuple[int, str]]] = {}
-    for part, cell, text in _words_of(case.submission.cells):
-        texts.setdefault(_PARTS[part], []).append((cell, text))
+    """The student's own words by criterion, without what the logs say of them; a criterion without any is not in it."""
     return {
         criterion: Conclusion(
             criterion=criterion,
-            text="\n\n".join(text for _, text in parts),
-            cell=parts[0][0],
+            text="\n\n".join(words.text for words in parts),
+            cell=parts[0].cell,
             runs=assignment.concerns.get(criterion, ()),
         )
-        for criterion, parts in texts.items()
-        if len(_LETTERS.findall(" ".join(text for _, text in parts))) >= _FEWEST_WORDS
+        for criterion, parts in _by_criterion(case.submission.cells).items()
     }
+
+
+def find_with_claims(case: Case, assignment: Assignment) -> tuple[Conclusion, ...]:
+    """The same, with each number and claim beside what the logs say."""
+    return tuple(replace(c, claims=claims_of(c, case)) for c in find(case, assignment).values())
 
 
 def judge(criterion: str, case: Case, assignment: Assignment) -> Verdict:
     """Conclusions that are there go to a person; one that is missing is failed."""
-    if criterion in find(case, assignment):
+    if criterion in _by_criterion(case.submission.cells):
         return review()
     return failed(
         Finding(
@@ -75,55 +111,165 @@ def raw(case: Case, assignment: Assignment) -> Verdict:
     return judge("raw.conclusion", case, assignment)
 
 
+# --- whose part -----------------------------------------------------------------------------------------------------
+
+
 @lru_cache(maxsize=2)
-def _words_of(cells: tuple[Cell, ...]) -> tuple[tuple[str, int, str], ...]:
-    return tuple(_own_words(cells))  # asked for by every criterion with a conclusion, and by the page
+def _by_criterion(cells: tuple[Cell, ...]) -> Mapping[str, tuple[_Words, ...]]:
+    """Words by criterion: those of its part; where there are none, those that stand elsewhere and speak of it."""
+    words, begins = tuple(_own_words(cells)), _beginnings(cells)
+    found = {part: tuple(w for w in words if w.part == part) for part in _PARTS}
+    for part in _PARTS:
+        if not _enough(found[part]):
+            found[part] = tuple(w for w in words if _speaks_of(w, part, found, begins))
+    return {_PARTS[part]: parts for part, parts in found.items() if _enough(parts)}
 
 
-def _own_words(cells: tuple[Cell, ...]) -> Iterator[tuple[str, int, str]]:
-    """(part, cell, text) of what the student wrote, in order."""
-    part = "1"
+def _enough(parts: Iterable[_Words], least: int = _FEWEST_WORDS) -> bool:
+    return len(_LETTERS.findall(" ".join(words.text for words in parts))) >= least
+
+
+def _speaks_of(words: _Words, part: str, found: Mapping[str, tuple[_Words, ...]], begins: Mapping[str, int]) -> bool:
+    """Whether words from elsewhere are meant for this part: they stand after its experiment and name it, and they are
+    below a heading for all parts, or name nothing of the part that they stand in."""
+    if words.cell <= begins.get(part, 0):
+        return False
+    if words.part is None:
+        return bool(_TOPICS[part].search(words.text)) or (part == "4" and not _topics(words.text))
+    lonely = len(found.get(words.part, ())) > 1 or words.part not in _PARTS  # something stays where it is taken from
+    return lonely and part in _topics(words.text) and words.part not in _topics(words.text)
+
+
+def _topics(text: str) -> frozenset[str]:
+    return frozenset(part for part, topic in _TOPICS.items() if topic.search(text))
+
+
+def _beginnings(cells: tuple[Cell, ...]) -> Mapping[str, int]:
+    """The first cell of code that names a run of a part."""
+    named = [
+        (_RUNS[n], c.index) for c in cells if c.kind is CellKind.CODE for n in _NAMED.findall(c.source) if n in _RUNS
+    ]
+    return dict(reversed(named))
+
+
+def _own_words(cells: tuple[Cell, ...]) -> Iterator[_Words]:
+    """What the student wrote, in order."""
+    part: str | None = "1"
     for cell in cells:
-        part = _part_of(cell, part)
-        if cell.kind is not CellKind.MARKDOWN or part not in _PARTS:
-            continue
-        words = _without_given(cell.source)
-        if words:
-            yield part, cell.index, words
+        if cell.kind is CellKind.MARKDOWN:
+            for part, text in _sections(_plain(cell.source), part):  # noqa: B020 - the last section's part goes on
+                yield from _kept(part, cell, _without_given(text), _FEWEST_WORDS - 2)
+        elif cell.kind is CellKind.CODE:
+            runs = [_RUNS[name] for name in _LOGDIR.findall(cell.source) if name in _RUNS]
+            part = runs[-1] if runs else part
+            yield from _kept(part, cell, _without_given(_only_comments(cell.source)), _FEWEST_WORDS_IN_CODE)
 
 
-def _part_of(cell: Cell, part: str) -> str:
-    """The part that a cell belongs to: by its heading, or by the run that its code writes."""
-    if cell.kind is CellKind.MARKDOWN:
-        headings = _HEADING.findall(cell.source)
-        return headings[-1] if headings else part
-    runs = [_RUNS[name] for name in _LOGDIR.findall(cell.source) if name in _RUNS]
-    return runs[-1] if runs else part
+def _kept(part: str | None, cell: Cell, text: str, least: int) -> Iterator[_Words]:
+    words = _Words(part=part, cell=cell.index, text=text)
+    if text and _enough([words], least):
+        yield words
 
 
-def _without_given(source: str) -> str:
-    """A text cell without the task's own words: what stands after the mark, else the lines that the template lacks."""
-    plain = _plain(source)
-    marks = list(_MARK.finditer(plain))
-    if marks and _is_task_text(plain[: marks[-1].start()]):
-        plain = plain[marks[-1].end() :]
-    elif _GIVEN_OPENING.match(plain) and not marks:
-        plain = plain if not _is_task_text(plain) else ""
-    given = _given_lines(reference_folder())
-    lines = [line for line in plain.splitlines() if _key(line) not in given]
-    return "\n".join(lines).strip().strip("-—_* \n")
+def _sections(text: str, part: str | None) -> Iterator[tuple[str | None, str]]:
+    """A text cell cut at its headings, each piece with its part; the first one goes on with the part before."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        heading = _HEADING.match(line)
+        next_part = _part_of_heading(heading.group(1), part) if heading else part
+        if next_part != part:
+            yield part, "\n".join(lines)
+            part, lines = next_part, []
+        lines.append(line)
+    yield part, "\n".join(lines)
 
 
-def _is_task_text(text: str) -> bool:
-    """Whether a text opens like the task's own: with a heading, a bold line or a quotation; or there is none."""
-    return not text.strip() or _GIVEN_OPENING.match(text.lstrip("\n")) is not None
+def _part_of_heading(title: str, part: str | None) -> str | None:
+    numbered = _NUMBERED.match(title)
+    if numbered:
+        return numbered.group(1)
+    topics = [number for number, topic in _TOPICS.items() if topic.search(title)]
+    if len(topics) == 1:
+        return topics[0]
+    return None if _WHOLE.search(title) and part == "4" and not _MARK.fullmatch(title.strip()) else part
+
+
+# --- whose words ----------------------------------------------------------------------------------------------------
+
+
+def _without_given(text: str) -> str:
+    """A text without the task's own words: what stands after the first mark, and before it or without one, what is left
+    without the lines that the template has and those that speak to the student."""
+    mark = _MARK.search(text)
+    before, after = (text[: mark.start()], text[mark.end() :]) if mark else (text, "")
+    given = any(_NUMBERED.match(title) for title in map(_title, before.splitlines()) if title)
+    own = _own_lines(before, given=given)
+    if given and len(_LETTERS.findall(own)) < _FEWEST_WORDS_BESIDE_GIVEN:
+        own = ""
+    return "\n\n".join(filter(None, (own, _own_lines(after, given=False))))
+
+
+def _title(line: str) -> str:
+    heading = _HEADING.match(line)
+    return heading.group(1) if heading else ""
+
+
+def _own_lines(text: str, *, given: bool) -> str:
+    """The lines that are the student's. Where the task's words are `given`, a paragraph that asks for something is its."""
+    template = _given_lines(reference_folder())
+    kept = []
+    for paragraph in re.split(r"\n\s*\n", text):
+        lines = [line for line in paragraph.splitlines() if _key(line) not in template and not _is_label(line)]
+        own = "\n".join(lines).strip().strip("-—_*# \n")
+        if own and not _only_asks(own) and not (given and _requests(own)):
+            kept.append(own)
+    return "\n\n".join(kept)
+
+
+def _is_label(line: str) -> bool:
+    """A heading, a line that is bold throughout, a quotation, a command, or a word that holds a place."""
+    plain = line.strip()
+    bold = re.fullmatch(r"\*\*[^*]{1,60}\*\*", plain) is not None
+    return (
+        bold
+        or _HEADING.match(line) is not None
+        or plain.startswith((">", "$ ", "`$ "))
+        or bool(_PLACEHOLDER.match(plain))
+    )
+
+
+def _only_asks(text: str) -> bool:
+    """Whether every sentence is a question or a request: the task's words, copied."""
+    sentences = [s for s in re.split(r"(?<=[.?!])\s+|\n+", text) if _LETTERS.search(s)]
+    return bool(sentences) and all(s.rstrip().endswith("?") or _ASKS.match(s) for s in sentences)
+
+
+def _requests(paragraph: str) -> bool:
+    """Whether a paragraph speaks to the student, as the task does and a conclusion does not."""
+    words = _NO_REQUESTS.sub("", paragraph)
+    return bool(_REQUEST.search(words)) or bool(_ASKS.match(paragraph)) or paragraph.rstrip().endswith("?")
 
 
 def _plain(source: str) -> str:
     """Markdown and HTML as plain lines."""
-    text = re.sub(r"<br\s*/?>|</p>|</div>|</li>", "\n", source, flags=re.I)
-    text = re.sub(r"<style.*?</style>|<script.*?</script>", "", text, flags=re.I | re.S)
+    text = re.sub(r"<br\s*/?>|</p>|</div>|</li>|</h\d>|</tr>", "\n", source, flags=re.I)
+    text = re.sub(r"<h(\d)[^<>]*>", "\n## ", text, flags=re.I)
+    text = re.sub(r"<style.*?</style>|<script.*?</script>|<!--.*?-->", "", text, flags=re.I | re.S)
+    text = re.sub(r"!\[[^\]]{0,300}\]\([^)]{0,2000}\)", "", text)
     return html.unescape(re.sub(r"<[^<>]{0,500}>", "", text))
+
+
+def _only_comments(source: str) -> str:
+    """The words of a code cell that does nothing: comments, or a string that stands alone; else nothing."""
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    strings = [n.value.value for n in body if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)]
+    if len(strings) < len(body) or any(not isinstance(s, str) for s in strings):
+        return ""
+    comments = [line.strip().lstrip("#") for line in source.splitlines() if line.strip().startswith("#")]
+    return "\n".join([*comments, *map(str, strings)])
 
 
 @cache

@@ -1,0 +1,97 @@
+"""Conclusions are found wherever they stand, and the task's own words are not taken for one."""
+
+from __future__ import annotations
+
+import pytest
+
+from grader.homework.conclusions import _by_criterion
+from grader.records import Cell, CellKind
+
+EXPERIMENTS = ("relu", "relu_smart_dense", "relu_bn", "relu_bn_fixed", "raw")
+TASK = {
+    "2": "## 2. Сравнение сетей\n\nВыполните эксперименты. Сравните их.\n\nПочему одна сеть учится хуже?\n\nМожно взять графики.",
+    "3": "## 3.a Нормализация\n\nИзучите слой и исправьте его. Почему обучение не идёт?",
+    "4": "## Часть 4. Сырые данные\n\nЧто будет, если не делить на 255? Напишите функцию `preprocess`. Сделайте выводы.",
+}
+MARK = "\n\n**Ваш комментарий:**\n\n---------\n\n"
+RUNS = {"2": ("relu", "relu_smart_dense"), "3": ("relu_bn", "relu_bn_fixed"), "4": ("raw",)}
+IDS = {"2": "relu.conclusion", "3": "bn.conclusion", "4": "raw.conclusion"}
+
+
+def notebook(part: str, *extra: tuple[str, str], task: str | None = None) -> tuple[Cell, ...]:
+    """A notebook with all parts; `extra` cells (kind, source) stand after the experiments of `part`."""
+    cells: list[tuple[str, str]] = [("markdown", "# Работа\n\n* Два ReLU\n* Испорченный батч-норм\n* Сырые данные")]
+    for number, text in TASK.items():
+        cells.append(("markdown", task if task is not None and number == part else text))
+        cells += [("code", f'writer = tf.summary.create_file_writer("logs/{run}")') for run in RUNS[number]]
+        cells += extra if number == part else ()
+    return tuple(Cell(index=i, kind=CellKind(kind), source=source) for i, (kind, source) in enumerate(cells, 1))
+
+
+def found(cells: tuple[Cell, ...]) -> dict[str, str]:
+    return {key: " ".join(words.text for words in parts) for key, parts in _by_criterion(cells).items()}
+
+
+OWN = "Веса слишком велики, и softmax насыщается сразу."
+PLACES = {
+    "a cell of its own": [("markdown", OWN)],
+    "after the mark": [("markdown", f"**Ваш комментарий:** {OWN}")],
+    "under another mark": [("markdown", f"### Мой вывод:\n{OWN}")],
+    "in English": [("markdown", "**My answer:** the weights are too large, so softmax saturates.")],
+    "in HTML": [("markdown", f"<h3>Вывод</h3><p>{OWN}</p><img src='x.png'>")],
+    "a list": [("markdown", f"### Наблюдения\n* {OWN}\n* Графики `dense_z`.")],
+    "a table": [("markdown", "| сеть | итог |\n|---|---|\n| первая | почти не учится совсем |")],
+    "comments in a cell of code": [("code", f"# {OWN}\n# Поэтому градиентов почти нет.")],
+    "a string in a cell of code": [("code", f'"""{OWN} Поэтому градиентов почти нет."""')],
+}
+
+
+@pytest.mark.parametrize("part", TASK)
+@pytest.mark.parametrize("cells", PLACES.values(), ids=PLACES)
+def test_a_conclusion_is_found_where_it_stands(part: str, cells: list[tuple[str, str]]) -> None:
+    assert list(found(notebook(part, *cells))) == [IDS[part]]
+
+
+@pytest.mark.parametrize("part", TASK)
+def test_a_conclusion_in_the_cell_of_the_task_is_told_from_it(part: str) -> None:
+    assert found(notebook(part, task=TASK[part] + MARK + OWN)) == {IDS[part]: OWN.rstrip()}
+    assert list(found(notebook(part, task=f"{TASK[part]}\n\n{OWN} Это видно по гистограммам слоёв."))) == [IDS[part]]
+
+
+EMPTY = {
+    "nothing": "",
+    "the mark alone": "**Ваш комментарий:**",
+    "dots": "**Ваш комментарий:** ...",
+    "a dash": "**Ваш комментарий:**\n\n-",
+    "a promise": "**Ваш комментарий:**\n\nTODO: написать вывод позже",
+    "a place holder": "**Вывод:** здесь будет текст вывода",
+    "the task's questions": "**Ваш комментарий:** Почему одна сеть учится хуже? Сравните их.",
+    "a label": "**Класс, который нужно исправить**",
+    "a heading": "### Эксперимент с сырыми данными и ещё слова",
+}
+
+
+@pytest.mark.parametrize("part", TASK)
+@pytest.mark.parametrize("text", EMPTY.values(), ids=EMPTY)
+def test_words_that_say_nothing_are_no_conclusion(part: str, text: str) -> None:
+    assert found(notebook(part, ("markdown", text))) == {}
+
+
+def test_one_text_at_the_end_speaks_for_every_part_it_names() -> None:
+    text = (
+        "## Общие выводы\n\n### Два ReLU\nУ второй сети веса меньше, она учится.\n\n"
+        "### Батч-норм\nДеление на ноль даёт NaN.\n\n### Сырые данные\nВходы слишком велики."
+    )
+    assert set(found(notebook("4", ("markdown", text)))) == set(IDS.values())
+    one = "## Итог\n\nСеть relu_smart_dense лучше, батч-норм делит на ноль, на сырых данных ничего не выходит."
+    assert set(found(notebook("4", ("markdown", one)))) == set(IDS.values())
+
+
+def test_words_in_a_wrong_part_count_for_the_part_they_speak_of() -> None:
+    misplaced = ("markdown", "Умные слои инициализации лучше: relu_smart_dense учится быстрее.")
+    proper = ("markdown", "Деление на нулевую сигму даёт NaN, поэтому нужен эпсилон.")
+    assert set(found(notebook("3", misplaced, proper))) == {"relu.conclusion", "bn.conclusion"}
+
+
+def test_the_list_of_contents_is_no_conclusion() -> None:
+    assert found(notebook("2")) == {}
