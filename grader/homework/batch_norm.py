@@ -257,9 +257,9 @@ def fixed_run(case: Case, assignment: Assignment) -> Verdict:
     comparison = (compare_with_reference if problems(case, assignment, PLAIN) else compare)(case, FIXED, PLAIN)
     if comparison is None and PLAIN not in case.runs:
         return blocked("relu.runs")
-    if comparison is not None and comparison.better:
+    if comparison is not None and comparison.gain > 0:
         return passed()
-    if comparison is not None and comparison.within_spread and not _layer_is_wrong(case, assignment):
+    if comparison is not None and comparison.as_usual and not _layer_is_wrong(case, assignment):
         return passed(_overlap(comparison.gain))
     return failed(not_better(case, FIXED, PLAIN, comparison))
 

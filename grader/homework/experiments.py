@@ -10,10 +10,10 @@ from grader.assignment import Assignment, Experiment
 from grader.homework.common import logged_experiments
 from grader.homework.roles import series_of, tail_mean
 from grader.homework.series import is_nan
-from grader.records import Case, Finding, ModelUse, Reference, Run, say
+from grader.homework.spread import Spread, spread
+from grader.records import Case, Finding, ModelUse, Run, say
 
-_FAR = 4.0  # standard deviations: a correct notebook is further off once in 30,000 (one-sided normal)
-_WITNESSES = ("validation_loss", "train_loss")
+WITNESSES = ("validation_loss", "train_loss")
 
 
 def problems(case: Case, assignment: Assignment, name: str) -> list[Finding]:
@@ -85,41 +85,41 @@ def not_finite(name: str, run: Run) -> Finding | None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """How much lower the loss of one run ends than that of another, and what reference seeds say of that difference
-    (mean and standard deviation; None where there is no reference for these data)."""
+    (None where there is no reference for these data)."""
 
     witness: str
     gain: float
-    usual: float | None
-    spread: float | None
+    spread: Spread | None
 
     @property
     def better(self) -> bool:
-        return self.gain > 0
+        """Whether the gain is more than two runs of the worse kind differ by chance; without a reference, any gain is."""
+        return self.gain > (self.spread.noise if self.spread is not None else 0.0)
 
     @property
-    def within_spread(self) -> bool:
-        """Whether the reference's own seeds explain so small a gain."""
-        return self.usual is not None and self.spread is not None and self.gain > self.usual - _FAR * self.spread
+    def as_usual(self) -> bool:
+        """Whether the reference's own seeds explain the gain, however small."""
+        return self.spread is not None and self.gain >= self.spread.least
 
 
 def compare(case: Case, better: str, worse: str) -> Comparison | None:
     """Compare the ends of two runs by the first witness that both have. None when there is none."""
-    for witness in _WITNESSES:
+    for witness in WITNESSES:
         ends = _end(case, better, witness), _end(case, worse, witness)
         if ends[0] is not None and ends[1] is not None:
-            usual, spread = _usual(case.reference, better, worse, witness)
-            return Comparison(witness=witness, gain=ends[1] - ends[0], usual=usual, spread=spread)
+            known = spread(case.reference, better, worse, witness)
+            return Comparison(witness=witness, gain=ends[1] - ends[0], spread=known)
     return None
 
 
 def compare_with_reference(case: Case, better: str, worse: str) -> Comparison | None:
     """The same, but with the reference's run of `worse`, for a notebook whose own is not the one asked for."""
-    for witness in _WITNESSES:
+    for witness in WITNESSES:
         end, band = _end(case, better, witness), case.reference.bands.get((worse, witness))
         if end is not None and band is not None:
-            usual, spread = _usual(case.reference, better, worse, witness)
+            known = spread(case.reference, better, worse, witness)
             typical = float(np.mean([tail_mean(row) for row in band.values]))
-            return Comparison(witness=witness, gain=typical - end, usual=usual, spread=spread)
+            return Comparison(witness=witness, gain=typical - end, spread=known)
     return None
 
 
@@ -130,22 +130,14 @@ def _end(case: Case, name: str, witness: str) -> float | None:
     return tail_mean(series.values) if series is not None and usable else None
 
 
-def _usual(reference: Reference, better: str, worse: str, witness: str) -> tuple[float | None, float | None]:
-    bands = [reference.bands.get((run, witness)) for run in (better, worse)]
-    if bands[0] is None or bands[1] is None or len(bands[0].values) < 3:
-        return None, None
-    ends = [np.array([tail_mean(row) for row in band.values]) for band in bands if band is not None]
-    gains = ends[1] - ends[0]
-    return float(gains.mean()), float(gains.std(ddof=1))
-
-
 def not_better(case: Case, better: str, worse: str, comparison: Comparison | None) -> Finding:
     actual = (
         "no loss was logged in both"
         if comparison is None
         else f"{comparison.witness} ends {comparison.gain:+.3g} lower"
     )
-    usual = "" if comparison is None or comparison.usual is None else f"; usually {comparison.usual:.3g} lower"
+    known = comparison.spread if comparison is not None else None
+    usual = f"; usually {known.usual:.3g} lower, and seldom less than {known.least:.3g}" if known is not None else ""
     return Finding(
         code="run.not_better",
         message=say("The run {better} does not learn better than {worse}.", better=better, worse=worse),
