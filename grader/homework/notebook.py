@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -12,21 +11,17 @@ from grader.assignment import Assignment
 from grader.contract import failed, passed
 from grader.homework.common import evidence_for
 from grader.homework.fit_analysis import analyse
+from grader.homework.witnesses import printed_lines, recorded_outputs, remark, submitted_logs
 from grader.records import (
     Case,
-    Cell,
-    CellKind,
     CellRun,
     CellStatus,
     FileState,
     Finding,
     LogFile,
-    Severity,
     Verdict,
     say,
 )
-
-_EPOCH = re.compile(r"^Epoch (\d+): Train loss", re.MULTILINE)
 
 
 def runs(case: Case, assignment: Assignment) -> Verdict:
@@ -76,7 +71,7 @@ def writer_may_be_missing(case: Case, assignment: Assignment) -> Iterator[Findin
     fault = evidence.faults.get("no_writer") if evidence else None
     if evidence is None or fault is None or evidence.faults.get("main") or evidence.faults.get(""):
         return
-    yield _remark(
+    yield remark(
         "remark.writer_none",
         "fit_generator fails when it is called without a writer, although writer=None is allowed. The course's own method has the same flaw.",
         actual=fault.message,
@@ -91,7 +86,7 @@ def input_gradient_on_constants(case: Case, assignment: Assignment) -> Iterator[
     gradient = evidence.arrays.get("constant_dx") if evidence else None
     if evidence is None or gradient is None or np.isfinite(gradient).all():
         return
-    yield _remark(
+    yield remark(
         "remark.nan_input_gradient",
         "On constant features BatchNormFixed gives NaN as the gradient for its input: the derivative of the square root at 0 is infinite. A layer below it that is not a ReLU would become NaN.",
         cell=evidence.question.definition.cell,
@@ -104,7 +99,7 @@ def validation_labels(case: Case, assignment: Assignment) -> Iterator[Finding]:
     evidence = evidence_for(case, "fit_generator")
     began = [reading for reading in analyse(evidence).scalars if reading.began] if evidence else []
     if evidence is not None and began:
-        yield _remark(
+        yield remark(
             "remark.validation_at_start",
             "The validation points stand at the step where their epoch began, not where it ended, so the curve runs ahead of the training curve.",
             cell=evidence.question.definition.cell,
@@ -112,77 +107,17 @@ def validation_labels(case: Case, assignment: Assignment) -> Iterator[Finding]:
         )
 
 
-def recorded_outputs(case: Case, assignment: Assignment) -> Iterator[Finding]:
-    """The state of the outputs that were handed in: none, or other than what the code prints."""
-    code = [cell for cell in case.submission.cells if cell.kind is CellKind.CODE]
-    if code and not any(cell.output for cell in code):
-        yield _remark("remark.no_outputs", "The notebook was handed in without any outputs.")
-        return
-    differing = [cell for cell in code if _epochs_differ(cell, case)]
-    if differing:
-        cells = ", ".join(str(cell.index) for cell in differing)
-        yield _remark(
-            "remark.outputs_disagree",
-            "The recorded outputs and the re-run do not show the same epochs (cells {cells}): the recording is cut short or of another version of the code. Please look.",
-            cells=cells,
-            cell=differing[0].index,
-            expected=f"{_epochs_in(_text(case, differing[0]))} epochs, as in the re-run",
-            actual=f"{_epochs_in(differing[0].output)} epochs recorded",
-        )
-
-
-def _epochs_differ(cell: Cell, case: Case) -> bool:
-    again = _epochs_in(_text(case, cell))
-    return again > 0 and _epochs_in(cell.output) != again
-
-
-def _text(case: Case, cell: Cell) -> str:
-    run = case.execution.cell(cell.index)
-    return run.text if run else ""
-
-
-def _epochs_in(text: str) -> int:
-    return len(_EPOCH.findall(text))
-
-
 def cells_out_of_order(case: Case, assignment: Assignment) -> Iterator[Finding]:
     """Execution counts that do not grow from top to bottom."""
     counts = [(c.index, c.execution_count) for c in case.submission.cells if c.execution_count is not None]
     bad = [cell for (_, before), (cell, count) in pairwise(counts) if count <= before]
     if bad:
-        yield _remark(
+        yield remark(
             "remark.out_of_order",
             "When the notebook was saved its cells had not been run from top to bottom in one go (see cell {cell}).",
             cell=bad[0],
             hint="Before handing in: restart the kernel and run all cells.",
         )
-
-
-def submitted_logs(case: Case, assignment: Assignment) -> Iterator[Finding]:
-    """The archive of logs that the task asks for, compared with the re-run."""
-    if not case.submitted_runs:
-        yield _remark(
-            "remark.no_logs", "No archive with the folder logs/ was handed in; the re-run's own logs were judged."
-        )
-        return
-    asked = {experiment.run for experiment in assignment.experiments}
-    lacking = sorted((asked & case.runs.keys()) - case.submitted_runs.keys())
-    if lacking:
-        yield _remark(
-            "remark.logs_lack_runs",
-            "The logs that were handed in lack runs that the notebook writes: {runs}. Please look.",
-            runs=", ".join(lacking),
-        )
-    for name in sorted(asked & case.runs.keys() & case.submitted_runs.keys()):
-        ours, theirs = ({s.tag for s in runs[name].scalars} for runs in (case.runs, case.submitted_runs))
-        if ours != theirs:
-            yield _remark(
-                "remark.logs_other_tags",
-                "In the run {run}, the logs that were handed in and the re-run do not have the same scalars. Please look.",
-                run=name,
-                expected=", ".join(sorted(ours)[:6]),
-                actual=", ".join(sorted(theirs)[:6]),
-            )
 
 
 def damaged_files(case: Case, assignment: Assignment) -> Iterator[Finding]:
@@ -195,7 +130,7 @@ def damaged_files(case: Case, assignment: Assignment) -> Iterator[Finding]:
 
 
 def _damaged(file: LogFile, where: str, run: str) -> Finding:
-    return _remark(
+    return remark(
         "remark.damaged_log",
         "The event file {name} {where} could not be read to its end ({detail}); what stands before was used.",
         name=file.name,
@@ -210,27 +145,11 @@ def own_library(case: Case, assignment: Assignment) -> Iterator[Finding]:
     kinds = {layer.kind for model in case.execution.models for layer in model.layers if layer.origin == "__main__"}
     pasted = sorted(kinds & {"Dense", "DenseSmart", "BatchNormFlawed"})
     if pasted:
-        yield _remark(
+        yield remark(
             "remark.own_library",
             "The notebook uses its own copies of {names} instead of the course library's. The functions were tried out against the library.",
             names=", ".join(pasted),
         )
-
-
-def _remark(code: str, template: str, **values: object) -> Finding:
-    """A finding that costs nothing: the names of Finding's own fields are taken out of the values."""
-    fields = {k: values.pop(k) for k in ("expected", "actual", "tag", "line") if k in values}
-    advice = values.pop("hint", None)
-    cell, run = values.get("cell"), values.get("run")
-    return Finding(
-        code=code,
-        severity=Severity.INFO,
-        message=say(template, **{k: v for k, v in values.items() if isinstance(v, str | int | float)}),
-        hint=say(str(advice)) if advice else None,
-        cell=cell if isinstance(cell, int) else None,
-        run=run if isinstance(run, str) else None,
-        **fields,  # type: ignore[arg-type]
-    )
 
 
 REMARKS = (
@@ -238,6 +157,7 @@ REMARKS = (
     input_gradient_on_constants,
     validation_labels,
     recorded_outputs,
+    printed_lines,
     cells_out_of_order,
     submitted_logs,
     damaged_files,
