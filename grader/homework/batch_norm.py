@@ -7,7 +7,7 @@ import numpy as np
 from grader.assignment import Assignment
 from grader.contract import blocked, failed, partial, passed, undecided
 from grader.homework.common import evidence_for, is_untouched, logged_experiments, missing, probe_fault, unlike_notebook
-from grader.homework.experiments import compare, compare_with_reference, not_better, not_finite, problems
+from grader.homework.experiments import compare, compare_with_reference, not_better, not_finite, problems, too_short
 from grader.homework.roles import roles_of
 from grader.homework.series import close, is_histogram_of
 from grader.records import Case, Evidence, Finding, Floats, Message, Run, Severity, Verdict, say
@@ -251,10 +251,11 @@ def fixed_run(case: Case, assignment: Assignment) -> Verdict:
     found = problems(case, assignment, FIXED)
     if found:
         return failed(*found)
-    bad = not_finite(FIXED, logged_experiments(case, assignment)[FIXED])
+    bad = not_finite(FIXED, logged_experiments(case, assignment)[FIXED]) or too_short(case, assignment, FIXED)
     if bad:
         return failed(bad)
-    comparison = (compare_with_reference if problems(case, assignment, PLAIN) else compare)(case, FIXED, PLAIN)
+    unlike = problems(case, assignment, PLAIN) or too_short(case, assignment, PLAIN)
+    comparison = (compare_with_reference if unlike else compare)(case, FIXED, PLAIN)
     if comparison is None and PLAIN not in case.runs:
         return blocked("relu.runs")
     if comparison is not None and comparison.gain > 0:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from grader.assignment import Assignment, Experiment
-from grader.homework.common import logged_experiments
+from grader.homework.common import evidence_for, logged_experiments
+from grader.homework.fit_analysis import analyse
+from grader.homework.questions import task_of
 from grader.homework.roles import series_of, tail_mean
 from grader.homework.series import is_nan
 from grader.homework.spread import Spread, spread
+from grader.homework.witnesses import epochs_printed
 from grader.records import Case, Finding, ModelUse, Run, say
 
 WITNESSES = ("validation_loss", "train_loss")
@@ -54,6 +57,41 @@ def _other_layers(name: str, experiment: Experiment, kinds: tuple[str, ...]) -> 
         hint=say("Take the layers from the task, in the same order, and run the cell again."),
         run=name,
     )
+
+
+def too_short(case: Case, assignment: Assignment, name: str) -> Finding | None:
+    """The finding for an experiment that was trained for fewer epochs than asked. What fit_generator itself leaves out is
+    not counted here: that is its own criterion's."""
+    found, wanted = trained_epochs(case, assignment, name), assignment.epochs - _left_out(case)
+    if found is None or found >= wanted:
+        return None
+    return Finding(
+        code="run.fewer_epochs",
+        message=say("The run {run} was trained for fewer epochs than the task asks for.", run=name),
+        expected=f"{assignment.epochs} epochs",
+        actual=f"{found}",
+        hint=say("Take the number of epochs from the task: otherwise the curves cannot be compared."),
+        run=name,
+    )
+
+
+def trained_epochs(case: Case, assignment: Assignment, name: str) -> int | None:
+    """How many epochs a run was trained, as printed lines and validation points tell; None where nothing tells."""
+    run, evidence = logged_experiments(case, assignment).get(name), evidence_for(case, "fit_generator")
+    printed = epochs_printed(case, name)
+    reading = analyse(evidence).scalar("validation_loss") if evidence else None
+    series = series_of(case, run, "validation_loss") if run and reading and reading.quality == "exact" else None
+    counted = len(np.unique(series.steps)) if series is not None else None
+    return max((count for count in (printed, counted) if count is not None), default=None)
+
+
+def _left_out(case: Case) -> int:
+    """Epochs that fit_generator leaves out of those that it is asked for, as the probe saw it fetch batches."""
+    evidence = evidence_for(case, "fit_generator")
+    fetched = evidence.arrays.get("main_train_at") if evidence else None
+    if evidence is None or fetched is None:
+        return 0
+    return max(0, task_of(evidence, "main").epochs - int((fetched == 0).sum()))
 
 
 def first_bad_value(run: Run) -> tuple[str, int] | None:

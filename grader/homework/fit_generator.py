@@ -10,6 +10,7 @@ from grader.assignment import Assignment
 from grader.contract import blocked, failed, partial, passed, undecided
 from grader.homework.common import evidence_for, is_untouched, logged_experiments, missing, probe_fault, unlike_notebook
 from grader.homework.expected import train
+from grader.homework.experiments import trained_epochs
 from grader.homework.fit_analysis import LIBRARY_SUFFIXES, SAME, Analysis, Variable, analyse, distance
 from grader.homework.questions import task_of
 from grader.homework.roles import roles_of
@@ -370,10 +371,11 @@ def _on_training_set(role: str, analysis: Analysis) -> Floats:
 
 
 def _enough(run: Run, role: str, case: Case, assignment: Assignment) -> bool:
-    """Whether a run has a series of this role with a point for each epoch, at growing steps."""
+    """Whether a run has a series of this role with a point for each of its epochs. How many epochs those should be is
+    not asked here."""
     tags = [tag for tag, found in roles_of(case, run).items() if found == role]
-    series = [s for s in run.scalars if s.tag in tags]
-    return any(len(s.values) >= assignment.epochs for s in series)
+    most = max((len(np.unique(s.steps)) for s in run.scalars if s.tag in tags), default=0)
+    return most >= max(1, min(trained_epochs(case, assignment, run.name) or 1, assignment.epochs))
 
 
 def _short_run(run: Run, name: str, assignment: Assignment) -> Finding:

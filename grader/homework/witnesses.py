@@ -137,6 +137,17 @@ def _strange_times(name: str, theirs: Run) -> Iterator[Finding]:
         )
 
 
+# --- epochs -----------------------------------------------------------------------------------------------------------
+
+
+def epochs_printed(case: Case, name: str) -> int | None:
+    """How many epochs the re-run printed for a run; None where no cell is that run's alone, or nothing was printed."""
+    for cell in reversed(case.submission.cells):
+        if cell.kind is CellKind.CODE and set(_LOGDIR.findall(cell.source)) == {name}:
+            return _epochs(_lines(_rerun_text(case, cell))) or None
+    return None
+
+
 # --- outputs that were handed in, and printed lines ------------------------------------------------------------------
 
 
