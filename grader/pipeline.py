@@ -111,8 +111,8 @@ def case_of(submission: Submission, found: Extraction, folder: Path, setup: Setu
     return Case(
         submission=submission,
         execution=execution.read(folder / "execution"),
-        runs=read_runs(folder / "execution" / "logs"),
-        submitted_runs=read_runs(submission.logs) if submission.logs else {},
+        runs=read_runs(folder / "execution" / "logs", last_attempts=True),
+        submitted_runs=read_runs(submission.logs, last_attempts=True) if submission.logs else {},
         definitions=found.definitions,
         extraction_faults=found.faults,
         evidence={name: answer.with_runs(_runs_of(answer.logs)) for name, answer in answers.items()},

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import struct
 from array import array
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,6 +39,7 @@ _MAX_ENTRIES = 100_000
 _MAX_DEPTH = 8
 _MAX_BUCKETS = 100_000
 
+_DIGITS = re.compile(r"(\d{1,18})")
 _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 _MASK = 0xA282EAD8  # of TensorFlow's record format: a checksum of data that hold checksums is masked
@@ -103,16 +105,18 @@ class _FolderBudget:
 # --- runs ------------------------------------------------------------------------------------------------------------
 
 
-def read_runs(folder: Path) -> dict[str, Run]:
+def read_runs(folder: Path, *, last_attempts: bool = False) -> dict[str, Run]:
     """All runs below `folder`, by name, sorted. A run is a folder that holds event files; its name is its place below
     `folder` with `/` between parts, `.` for `folder` itself. Several files of a run are read one after the other in
-    the order of their names, and their series are joined in that order. Never raises for what the files hold; no link
-    is followed; files beyond the bounds are REFUSED, folders deeper than eight are left out."""
+    the order of their names (numbers in them by size), and their series are joined in that order. With `last_attempts`, a
+    file whose series a later one begins anew is left out: it is of a training that was stopped and repeated. Never raises
+    for what the files hold; no link is followed; files beyond the bounds are REFUSED, folders deeper than eight are left
+    out."""
     budget = _FolderBudget()
     by_run: dict[str, list[Path]] = {}
     for path in _event_files(folder):
         by_run.setdefault(_printable(path.parent.relative_to(folder).as_posix()), []).append(path)
-    return {name: _read_run(name, by_run[name], budget) for name in sorted(by_run)}
+    return {name: _read_run(name, by_run[name], budget, last_attempts) for name in sorted(by_run)}
 
 
 def read_file(path: Path) -> tuple[LogFile, tuple[Scalars, ...], tuple[Histograms, ...]]:
@@ -122,10 +126,43 @@ def read_file(path: Path) -> tuple[LogFile, tuple[Scalars, ...], tuple[Histogram
     return log, _scalars(reading), _histograms(reading)
 
 
-def _read_run(name: str, paths: Iterable[Path], budget: _FolderBudget) -> Run:
-    reading = _Reading()
-    files = tuple(_read_into(reading, path, budget) for path in paths)
-    return Run(name=name, scalars=_scalars(reading), histograms=_histograms(reading), files=files)
+def _read_run(name: str, paths: Sequence[Path], budget: _FolderBudget, last: bool) -> Run:
+    readings = [_Reading() for _ in paths]
+    files = [_read_into(reading, path, budget) for reading, path in zip(readings, paths, strict=True)]
+    begun_anew = [last and any(_begins_anew(later, r) for later in readings[n + 1 :]) for n, r in enumerate(readings)]
+    whole = _joined(reading for reading, old in zip(readings, begun_anew, strict=True) if not old)
+    files = [_set_aside(file) if old else file for file, old in zip(files, begun_anew, strict=True)]
+    return Run(name=name, scalars=_scalars(whole), histograms=_histograms(whole), files=tuple(files))
+
+
+def _begins_anew(later: _Reading, earlier: _Reading) -> bool:
+    """Whether a later file has series of an earlier one, all of them from their first step on again."""
+    pairs = [
+        (ours[tag], theirs[tag])
+        for ours, theirs in ((later.scalars, earlier.scalars), (later.histograms, earlier.histograms))
+        for tag in ours.keys() & theirs.keys()
+    ]
+    return bool(pairs) and all(new.steps[0] <= old.steps[0] for new, old in pairs)
+
+
+def _set_aside(file: LogFile) -> LogFile:
+    return replace(file, detail="; ".join(filter(None, [file.detail, "begun anew by a later file of the run"])))
+
+
+def _joined(readings: Iterable[_Reading]) -> _Reading:
+    whole = _Reading()
+    for reading in readings:
+        for ours, theirs in ((whole.scalars, reading.scalars), (whole.histograms, reading.histograms)):
+            for tag, series in theirs.items():
+                _extend(ours.setdefault(tag, _Series()), series)
+    return whole
+
+
+def _extend(series: _Series, more: _Series) -> None:
+    series.steps.extend(more.steps)
+    series.times.extend(more.times)
+    series.values.extend(more.values)
+    series.buckets.extend(more.buckets)
 
 
 def _event_files(folder: Path) -> Iterator[Path]:
@@ -136,13 +173,18 @@ def _event_files(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder, followlinks=False):
         folders[:] = sorted(folders) if len(Path(place).relative_to(folder).parts) < _MAX_DEPTH else []
         seen += len(folders) + len(names)
-        for name in sorted(name for name in names if "tfevents" in name):
+        for name in sorted((name for name in names if "tfevents" in name), key=_by_numbers):
             yield Path(place, name)
             found += 1
             if found >= _MAX_FILES + _MAX_REFUSED:
                 return
         if seen > _MAX_ENTRIES:
             return
+
+
+def _by_numbers(name: str) -> list[tuple[int, str]]:
+    """Sorts numbers in a name by size: `….9.v2` before `….10.v2`."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in _DIGITS.split(name)]
 
 
 def _printable(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.homework.expected import Fetch, Task, Training, correct, forward, losses, retrace, train
+from grader.homework.expected import Fetch, Parameters, Task, Training, correct, forward, losses, retrace, train
 from grader.homework.questions import task_of
 from grader.homework.series import is_histogram_of, is_nan, size
 from grader.records import Evidence, Floats, Histograms, Run, Scalars
@@ -42,7 +42,7 @@ class TagReading:
 
     tag: str
     points: tuple[tuple[int, int | None, int], ...]
-    kind: str  # "gradient", "weights", "mean_gradient", "stale", "mixed", "unknown"
+    kind: str  # "gradient", "stale", "labels", "mixed", one of those of _other_kind, or "unknown"
     variable: int | None = None
 
 
@@ -181,7 +181,8 @@ def _read_tag(series: Histograms, training: Training, gradients: _Gradients, off
         return TagReading(tag=series.tag, points=found, kind=_other_kind(series, training, offset, task))
     if len(owners) > 1:
         return TagReading(tag=series.tag, points=found, kind="mixed")
-    return TagReading(tag=series.tag, points=found, kind="stale", variable=found[0][1])
+    grows = all(a < b for a, b in pairwise(series.steps))
+    return TagReading(tag=series.tag, points=found, kind="stale" if grows else "labels", variable=found[0][1])
 
 
 class _Gradients:
@@ -224,19 +225,41 @@ class _Gradients:
 
 
 def _other_kind(series: Histograms, training: Training, offset: int, task: Task) -> str:
-    """Names for what a tag holds when it is no gradient, to say something helpful."""
+    """Names for what a tag holds when it is no gradient, to say something helpful. The last point is looked at."""
     if any(is_nan(buckets) for buckets in series.buckets) or not len(series.buckets):
         return "unknown"
-    at = int(series.steps[-1]) - offset
+    at, last = int(series.steps[-1]) - offset, series.buckets[-1]
     if not 0 <= at < len(training.steps):
         return "unknown"
-    step = training.steps[at]
-    if any(is_histogram_of(series.buckets[-1], value, TOLERANCE) for value in step.parameters):
-        return "weights"
+    step, after = training.steps[at], _parameters_after(training, at)
     count = len(step.losses)
-    if any(is_histogram_of(series.buckets[-1], g / count, TOLERANCE) for g in step.gradients):
-        return "mean_gradient"
-    return "unknown"
+    kinds: Mapping[str, Callable[[], Iterable[Floats]]] = {
+        "weights": lambda: (*step.parameters, *after),
+        "mean_gradient": lambda: (g / count for g in step.gradients),
+        "absolute": lambda: (np.abs(g) for g in step.gradients),
+        "negative": lambda: (-g for g in step.gradients),
+        "change": lambda: (p - q for p, q in zip(after, step.parameters, strict=True)),
+        "norm": lambda: (np.asarray(np.sqrt((g * g).sum())) for g in step.gradients),
+        "all_in_one": lambda: [np.concatenate([g.ravel() for g in step.gradients])],
+        "zeros": lambda: (np.zeros_like(g) for g in step.gradients),
+        "clipped": lambda: (np.clip(g, *_edges(last)) for g in step.gradients if _cuts(last, g)),
+    }
+    held = (kind for kind, made in kinds.items() if any(is_histogram_of(last, value, TOLERANCE) for value in made()))
+    return next(held, "unknown")
+
+
+def _parameters_after(training: Training, at: int) -> Parameters:
+    return training.steps[at + 1].parameters if at + 1 < len(training.steps) else training.final
+
+
+def _edges(buckets: Floats) -> tuple[float, float]:
+    return float(buckets[0, 0]), float(buckets[-1, 1])
+
+
+def _cuts(buckets: Floats, values: Floats) -> bool:
+    """Whether a histogram's range is a part of the values' range."""
+    low, high = _edges(buckets)
+    return low < high and (low > values.min() or high < values.max())
 
 
 # --- scalars --------------------------------------------------------------------------------------------------------

@@ -18,6 +18,12 @@ from grader.homework.series import is_nan, size
 from grader.records import Case, Evidence, Finding, Floats, ModelUse, Run, Severity, Verdict, say
 
 WANTED = "fit_generator"
+_KINDS = {
+    "w": "weights of a dense layer",
+    "b": "bias of a dense layer",
+    "beta": "beta of batch norm",
+    "gamma": "gamma of batch norm",
+}
 
 
 def patched(case: Case, assignment: Assignment) -> Verdict:
@@ -55,11 +61,13 @@ def gradient_histograms(case: Case, assignment: Assignment) -> Verdict:
     good = [variable for variable in analysis.variables if analysis.gradient_tag(variable)]
     if not good:
         return failed(_no_gradients(analysis, case))
-    findings = [_not_found(variable, analysis, case) for variable in analysis.variables if variable not in good]
+    lacking = [variable for variable in analysis.variables if variable not in good]
+    findings = [_not_found(lacking, analysis, case)] if lacking else []
     runs = logged_experiments(case, assignment)
-    lacking = {name: lack for name, run in runs.items() if (lack := _lacking(run, case, analysis))}
-    findings += [_lacking_finding(name, lack, case) for name, lack in lacking.items()]
-    in_runs = 1.0 - len(lacking) / len(runs) if runs else 0.0
+    short = {name: lack for name, run in runs.items() if (lack := _lacking(run, case, analysis))}
+    if not lacking:  # else it is the same mistake once more
+        findings += [_lacking_finding(name, lack, case) for name, lack in short.items()]
+    in_runs = 1.0 - len(short) / len(runs) if runs and not lacking else float(bool(runs))
     if not runs:
         findings.append(_no_runs(case))
     return partial(len(good) / len(analysis.variables) * in_runs, *findings)
@@ -91,37 +99,85 @@ def _untouched(case: Case) -> Finding:
     )
 
 
+_INSTEAD = {  # what a tag may hold instead of a gradient: (sentence, what was seen, advice)
+    "mixed": (
+        "The gradients of several variables are written under one tag, {tag}, so they overlay each other.",
+        "one tag for several variables",
+        "Give each variable a tag of its own, for example with the layer's name and the variable's number in it.",
+    ),
+    "all_in_one": (
+        "The gradients of all variables are written as one histogram, {tag}, so none of them can be told apart.",
+        "one histogram of all gradients together",
+        "Call tf.summary.histogram once for each variable, with a tag of its own.",
+    ),
+    "labels": (
+        "The histograms {tag} hold gradients, but their step numbers do not grow, so TensorBoard shows one point on top of another.",
+        "steps that repeat",
+        "Pass the number of the training step: tf.summary.histogram(name, gradient, step=step).",
+    ),
+    "stale": (
+        "The histograms {tag} hold gradients of another step than the one they are labelled with.",
+        "gradients of another step",
+        "Write the gradients that were computed in this very step, under this step's number.",
+    ),
+    "mean_gradient": (
+        "The histograms {tag} hold gradients divided by the size of the batch, not the gradients that the update uses.",
+        "gradient / batch size",
+        "Pass what tape.gradient returned to tf.summary.histogram unchanged.",
+    ),
+    "weights": (
+        "The histograms {tag} hold the weights themselves, not their gradients.",
+        "values of the variables",
+        "Pass what tape.gradient returned to tf.summary.histogram, in the order of the variables.",
+    ),
+    "clipped": (
+        "The histograms {tag} hold gradients that were clipped before they were written.",
+        "gradients cut off at {edge}",
+        "Write what tape.gradient returned, before anything is done to it: large values are what one looks for.",
+    ),
+    "absolute": (
+        "The histograms {tag} hold absolute values of the gradients: their signs are lost.",
+        "absolute values",
+        "Pass what tape.gradient returned to tf.summary.histogram unchanged.",
+    ),
+    "negative": (
+        "The histograms {tag} hold the gradients with the opposite sign.",
+        "negative gradients",
+        "Pass what tape.gradient returned to tf.summary.histogram unchanged.",
+    ),
+    "change": (
+        "The histograms {tag} hold how much the weights changed, not the gradients.",
+        "changes of the weights",
+        "Pass what tape.gradient returned to tf.summary.histogram: with Adam the change is something else.",
+    ),
+    "norm": (
+        "The histograms {tag} hold one number each, the norm of a gradient, not its values.",
+        "norms",
+        "Pass the gradient itself: the histogram shows how its values are distributed.",
+    ),
+    "zeros": (
+        "The histograms {tag} hold zeros, not gradients.",
+        "zeros",
+        "Check that the loss is computed inside the tape and that the gradients are taken for the trainable variables.",
+    ),
+}
+
+
 def _no_gradients(analysis: Analysis, case: Case) -> Finding:
-    kinds = {tag.kind for tag in analysis.tags}
-    mixed = [tag for tag in analysis.tags if tag.kind == "mixed"]
-    definition = case.definitions[WANTED]
-    if mixed:
-        message = say(
-            "The gradients of several variables are written under one tag, {tag}, so they overlay each other.",
-            tag=mixed[0].tag,
-        )
-        actual, advice = (
-            f"one tag: {mixed[0].tag}",
-            "Give each variable a tag of its own, for example with the layer's name and the variable's number in it.",
-        )
-    elif "stale" in kinds:
-        message = say("The histograms hold gradients of another step than the one they are labelled with.")
-        actual, advice = (
-            "gradients of another step",
-            "Write the gradients that were computed in this very step, under this step's number.",
-        )
-    elif "mean_gradient" in kinds:
-        message = say(
-            "The histograms hold gradients divided by the size of the batch, not the gradients that the update uses."
-        )
-        actual, advice = "gradient / batch size", "Pass what tape.gradient returned to tf.summary.histogram unchanged."
+    """Why no variable has its gradient logged: what the student's own tags hold instead, as far as it can be told."""
+    definition, own = case.definitions[WANTED], set(_own_tags(analysis))
+    found = next((t for kind in _INSTEAD for t in analysis.tags if t.kind == kind and t.tag in own), None)
+    if found is not None:
+        template, actual, advice = _INSTEAD[found.kind]
+        message = say(template, tag=found.tag)
+        actual = actual.format(edge=f"{_largest(analysis, found.tag):.3g}")
     else:
         message = say(
             "On a small model that we trained with your function, no histogram held the gradient of a variable."
         )
-        actual, advice = (
-            _what_was_logged(analysis),
-            "After tape.gradient, write each gradient with tf.summary.histogram inside `with writer.as_default():`.",
+        actual = _what_was_logged(analysis)
+        advice = (
+            "After tape.gradient, write each gradient with tf.summary.histogram inside `with writer.as_default():`."
         )
     return Finding(
         code="fit.no_gradients",
@@ -131,18 +187,20 @@ def _no_gradients(analysis: Analysis, case: Case) -> Finding:
         hint=say(advice),
         cell=definition.cell,
         line=definition.line,
-        tag=mixed[0].tag if mixed else None,
+        tag=found.tag if found else None,
+    )
+
+
+def _largest(analysis: Analysis, tag: str) -> float:
+    series = analysis.run.histogram(tag) if analysis.run else None
+    return (
+        float(np.abs(series.buckets[-1][:, :2]).max()) if series is not None and len(series.buckets) else float("nan")
     )
 
 
 def _what_was_logged(analysis: Analysis) -> str:
     own = _own_tags(analysis)
-    if not own:
-        return "no histogram of your own"
-    weights = [tag.tag for tag in analysis.tags if tag.kind == "weights" and tag.tag in own]
-    if weights:
-        return "the weights themselves: " + ", ".join(weights[:3])
-    return "other values: " + ", ".join(own[:4])
+    return "other values: " + ", ".join(own[:4]) if own else "no histogram of your own"
 
 
 def _own_tags(analysis: Analysis) -> list[str]:
@@ -150,19 +208,27 @@ def _own_tags(analysis: Analysis) -> list[str]:
     return [tag.tag for tag in analysis.tags if tag.tag not in library]
 
 
-def _not_found(variable: Variable, analysis: Analysis, case: Case) -> Finding:
+def _not_found(lacking: list[Variable], analysis: Analysis, case: Case) -> Finding:
+    """Variables without a series, by what they are: those of the probe's layers have names that nobody knows."""
+    kinds = dict.fromkeys(_KINDS[variable.name] for variable in lacking)
+    held = len(analysis.variables) - len(lacking)
+    own = set(_own_tags(analysis))
+    found = next((t for kind in _INSTEAD for t in analysis.tags if t.kind == kind and t.tag in own), None)
     return Finding(
         code="fit.variable_without_gradient",
         message=say(
-            "The gradient of {variable} has no histogram series of its own.", variable=f"the {variable.name} of a layer"
+            "Not every variable has a histogram series with its gradient: missing {kinds}.", kinds=", ".join(kinds)
         ),
-        expected="a series for w and b of every dense layer, beta and gamma of batch norm",
-        actual=f"{sum(1 for v in analysis.variables if analysis.gradient_tag(v))} of {len(analysis.variables)} variables",
+        expected="a series for w and b of every dense layer, and for beta and gamma of every batch norm",
+        actual=f"{held} of {len(analysis.variables)} variables on a small model that we trained with your function",
         hint=say(
             "Go over all of self._trainable_variables (or layer.get_trainable() of every layer), and make the tags differ."
-        ),
+        )
+        if found is None
+        else say(_INSTEAD[found.kind][0] + " " + _INSTEAD[found.kind][2], tag=found.tag),
         cell=case.definitions[WANTED].cell,
         line=case.definitions[WANTED].line,
+        tag=found.tag if found else None,
     )
 
 

@@ -89,6 +89,29 @@ def test_runs_are_named_by_their_place_and_files_of_one_run_are_joined(
     assert (runs["nothing"].scalars, runs["nothing"].histograms) == ((), ())
 
 
+def test_a_training_that_was_stopped_and_repeated_counts_once(
+    genuine: tuple[Path, dict[str, np.ndarray]],
+) -> None:
+    run = read_runs(genuine[0], last_attempts=True)["twice/train"]
+    series = run.scalar("loss")
+    assert series is not None
+    assert series.values.tolist() == [20, 21, 22]
+    assert "begun anew" in run.files[0].detail
+    assert not run.files[1].detail
+
+
+def test_files_that_go_on_where_the_one_before_ended_are_joined(tmp_path: Path) -> None:
+    for number, steps in enumerate(((0, 1), (2, 3), (4,)), 8):  # 8, 9, 10: their names do not sort as text
+        events = [event(step, "loss", simple_value=float(step)) for step in steps]
+        put(tmp_path / "run" / f"events.out.tfevents.1.host.7.{number}.v2", event_file(*events))
+    put(tmp_path / "run" / "events.out.tfevents.1.host.7.11.v2", event_file(event(0, "other", simple_value=1.0)))
+    run = read_runs(tmp_path, last_attempts=True)["run"]
+    series, other = run.scalar("loss"), run.scalar("other")
+    assert series is not None and other is not None
+    assert series.steps.tolist() == [0, 1, 2, 3, 4]
+    assert len(other.values) == 1
+
+
 def test_dtypes_and_shapes_are_those_that_the_records_promise(genuine: tuple[Path, dict[str, np.ndarray]]) -> None:
     run = read_runs(genuine[0])["relu"]
     series, histogram = run.scalar("loss"), run.histogram("normal")
