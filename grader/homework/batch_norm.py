@@ -60,7 +60,8 @@ def normalises(case: Case, assignment: Assignment) -> Verdict:
     if unlike is not None:
         return unlike
     largest = assignment.thresholds["largest_epsilon"]
-    findings = [f for case_name in ("ordinary", "wide") if (f := _off_formula(evidence, case_name, largest, case))][:1]
+    asked = ("ordinary", "wide", "again")
+    findings = [f for case_name in asked if (f := _off_formula(evidence, case_name, largest, case))][:1]
     findings += [f for case_name in ("constant", "single") if (f := _not_finite_on(evidence, case_name, case))][:1]
     if findings and is_untouched(case, WANTED):
         findings = [_untouched(case), *findings]
@@ -82,21 +83,41 @@ def _off_formula(evidence: Evidence, name: str, largest: float, case: Case) -> F
     fault = probe_fault(evidence, name)
     if fault is not None:
         return fault
-    x = evidence.question.arrays[f"{name}_x"].astype(np.float64)
+    x = evidence.question.arrays["wide_x" if name == "again" else f"{name}_x"].astype(np.float64)
     out = _answer(evidence, f"{name}_plain")
     if out is None or out.shape != x.shape:
         shape = "nothing" if out is None else f"shape {out.shape}"
         return _wrong(case, say("The output of BatchNormFixed has another shape than its input."), f"{x.shape}", shape)
+    if _is_normalised(out, x, largest) or _is_normalised_beside_affine(evidence, name, x, largest):
+        return None
+    if name == "again":
+        message = say(
+            "BatchNormFixed normalises the first batch it gets, but not the next one: it keeps something of the first."
+        )
+    else:
+        message = say("On an ordinary batch the output of BatchNormFixed is not normalised feature by feature.")
+    means = f"means up to {np.abs(out.mean(axis=0)).max():.3g}, deviations {out.std(axis=0).min():.3g} to {out.std(axis=0).max():.3g}"
+    return _wrong(case, message, "mean 0 and standard deviation 1 in each column", means)
+
+
+def _is_normalised(out: Floats, x: Floats, largest: float) -> bool:
+    """Whether values are (x - mean) / std by column, apart from an epsilon of at most `largest` beside or below the root."""
     sigma = x.std(axis=0)
     exact = (x - x.mean(axis=0)) / sigma
     ratio = np.sqrt((out**2).mean(axis=0))
     smallest = np.minimum(sigma / (sigma + largest), sigma / np.sqrt(sigma**2 + largest)) - _ROUNDING
-    shaped = np.abs(out - exact * ratio).max(initial=0.0) <= 1e-5
-    if shaped and np.all(ratio >= smallest) and np.all(ratio <= 1 + 1e-5):
-        return None
-    means = f"means up to {np.abs(out.mean(axis=0)).max():.3g}, deviations {out.std(axis=0).min():.3g} to {out.std(axis=0).max():.3g}"
-    message = say("On an ordinary batch the output of BatchNormFixed is not normalised feature by feature.")
-    return _wrong(case, message, "mean 0 and standard deviation 1 in each column", means)
+    shaped = bool(np.abs(out - exact * ratio).max(initial=0.0) <= 1e-5)
+    return shaped and bool(np.all(ratio >= smallest)) and bool(np.all(ratio <= 1 + 1e-5))
+
+
+def _is_normalised_beside_affine(evidence: Evidence, name: str, x: Floats, largest: float) -> bool:
+    """The same of a layer that uses gamma and beta wrongly, in each other's place or not at all: that is bn.affine's."""
+    out = _answer(evidence, f"{name}_affine")
+    if out is None or out.shape != x.shape:
+        return False
+    gamma, beta = (float(evidence.question.arrays[key]) for key in ("gamma", "beta"))
+    pairs = ((scale, shift) for scale in (1.0, gamma, beta) for shift in (0.0, gamma, beta))
+    return any(_is_normalised((out - shift) / scale, x, largest) for scale, shift in pairs)
 
 
 def _wrong(case: Case, message: Message, expected: str, actual: str) -> Finding:

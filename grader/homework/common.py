@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -11,8 +12,27 @@ from grader.contract import undecided
 from grader.formats.notebooks import read_notebook
 from grader.homework.wanted import GIVEN, WANTED
 from grader.places import reference_folder
-from grader.records import Case, CellStatus, Definition, Evidence, Fault, FaultKind, Finding, Run, Verdict, say
+from grader.records import (
+    Case,
+    CellKind,
+    CellStatus,
+    Definition,
+    Evidence,
+    Fault,
+    FaultKind,
+    Finding,
+    Run,
+    Verdict,
+    say,
+)
 from grader.stages.extraction import extract
+
+_LOGDIR = re.compile(r"logs[/\\]+([\w-]+)")
+
+
+def runs_named(cell: Cell) -> list[str]:
+    """The runs whose folders a cell of code names, in order; none of a text."""
+    return _LOGDIR.findall(cell.source) if cell.kind is CellKind.CODE else []
 
 
 def evidence_for(case: Case, probe: str) -> Evidence | None:
@@ -76,6 +96,19 @@ def logged_experiments(case: Case, assignment: Assignment) -> Mapping[str, Run]:
     names = [experiment.run for experiment in assignment.experiments]
     found = {name: case.runs[name] for name in names if name in case.runs}
     return {name: run for name, run in found.items() if run.scalars or run.histograms}
+
+
+def finished_experiments(case: Case, assignment: Assignment) -> Mapping[str, Run]:
+    """Those of them whose cell came to its end, if any did: a training that broke off says nothing of what it logs."""
+    statuses = {run.index: run.status for run in case.execution.cells}
+    broken = {
+        name
+        for cell in case.submission.cells
+        if statuses.get(cell.index, CellStatus.OK) is not CellStatus.OK
+        for name in runs_named(cell)
+    }
+    logged = logged_experiments(case, assignment)
+    return {name: run for name, run in logged.items() if name not in broken} or logged
 
 
 @cache

@@ -14,6 +14,7 @@ from grader.assignment import Assignment
 from grader.contract import failed, review
 from grader.formats.notebooks import read_notebook
 from grader.homework.claims import claims_of
+from grader.homework.common import runs_named
 from grader.places import reference_folder
 from grader.records import Case, Cell, CellKind, Conclusion, Finding, Verdict, say
 
@@ -32,7 +33,6 @@ _MARK = re.compile(
     r"(?:комментари[йи]|вывод[ы]?|ответ[ы]?|comments?|conclusions?|answers?)\s*(?:[*_]*\s*:\s*[*_]*|[*_]+\s*$)",
     re.I | re.M,
 )
-_LOGDIR = re.compile(r"logs/([\w-]+)")
 _NAMED = re.compile(r"(?<=[/'\"])[\w-]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _FEWEST_WORDS = 3
@@ -160,7 +160,7 @@ def _own_words(cells: tuple[Cell, ...]) -> Iterator[_Words]:
             for part, text in _sections(_plain(cell.source), part):  # noqa: B020 - the last section's part goes on
                 yield from _kept(part, cell, _without_given(text), _FEWEST_WORDS - 2)
         elif cell.kind is CellKind.CODE:
-            runs = [_RUNS[name] for name in _LOGDIR.findall(cell.source) if name in _RUNS]
+            runs = [_RUNS[name] for name in runs_named(cell) if name in _RUNS]
             part = runs[-1] if runs else part
             yield from _kept(part, cell, _without_given(_only_comments(cell.source)), _FEWEST_WORDS_IN_CODE)
 

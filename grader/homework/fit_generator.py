@@ -8,7 +8,14 @@ import numpy as np
 
 from grader.assignment import Assignment
 from grader.contract import blocked, failed, partial, passed, undecided
-from grader.homework.common import evidence_for, is_untouched, logged_experiments, missing, probe_fault, unlike_notebook
+from grader.homework.common import (
+    evidence_for,
+    finished_experiments,
+    is_untouched,
+    missing,
+    probe_fault,
+    unlike_notebook,
+)
 from grader.homework.expected import train
 from grader.homework.experiments import trained_epochs
 from grader.homework.fit_analysis import LIBRARY_SUFFIXES, SAME, Analysis, Variable, analyse, distance
@@ -63,7 +70,7 @@ def gradient_histograms(case: Case, assignment: Assignment) -> Verdict:
         return failed(_no_gradients(analysis, case))
     lacking = [variable for variable in analysis.variables if variable not in good]
     findings = [_not_found(lacking, analysis, case)] if lacking else []
-    runs = logged_experiments(case, assignment)
+    runs = finished_experiments(case, assignment)
     short = {name: lack for name, run in runs.items() if (lack := _lacking(run, case, analysis))}
     if not lacking:  # else it is the same mistake once more
         findings += [_lacking_finding(name, lack, case) for name, lack in short.items()]
@@ -240,7 +247,15 @@ def _lacking(run: Run, case: Case, analysis: Analysis) -> int:
     held = [max((size(b) for b in h.buckets), default=0) for h in run.histograms if h.tag not in library]
     wild = sum(1 for h in run.histograms if h.tag not in library and any(is_nan(b) for b in h.buckets))
     lacking = sum(max(0, sizes.count(s) - held.count(s)) for s in set(sizes))
-    return max(0, lacking - wild)
+    return max(0, lacking - wild - _without_gradient(model, case))
+
+
+def _without_gradient(model: ModelUse | None, case: Case) -> int:
+    """Variables of repaired batch norms that have no gradient to be logged, as their own probe found."""
+    evidence = evidence_for(case, "batch_norm")
+    answers = evidence.arrays if evidence is not None and "ordinary_affine" in evidence.arrays else None
+    layers = sum(1 for layer in model.layers if layer.kind == "BatchNormFixed") if model else 0
+    return layers * sum(f"ordinary_{name}" not in answers for name in ("dgamma", "dbeta")) if answers is not None else 0
 
 
 def _variable_sizes(model: ModelUse | None) -> list[int]:
@@ -303,9 +318,9 @@ def _validation(
     definition = case.definitions[WANTED]
     if reading is None:
         return 0.0, [_no_validation(role, name, analysis, case)]
-    short = [run for run in logged_experiments(case, assignment).values() if not _enough(run, role, case, assignment)]
+    short = [run for run in finished_experiments(case, assignment).values() if not _enough(run, role, case, assignment)]
     findings = [_short_run(run, name, assignment) for run in short]
-    runs = logged_experiments(case, assignment)
+    runs = finished_experiments(case, assignment)
     share = 1.0 - len(short) / len(runs) if runs else 0.0
     if reading.quality == "mixed":
         findings.append(

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from grader.assignment import Assignment
+from grader.homework.common import runs_named
 from grader.homework.roles import roles_of, series_of
 from grader.records import Case, Cell, CellKind, Finding, Run, Severity, say
 
 _EPOCH = re.compile(r"^Epoch (\d+): (Train|Val) loss: (\S+) (?:Train|Val) Accuracy: (\S+)", re.MULTILINE)
-_LOGDIR = re.compile(r"logs[/\\]([\w-]+)")
 _ROLES = {"Train": ("train_loss", "train_accuracy"), "Val": ("validation_loss", "validation_accuracy")}
 _HALF_DIGIT = 0.00051  # the course prints three decimals
 _FEWEST_SECONDS = 1.0  # ten epochs on the whole of MNIST take minutes; nothing real takes less than a second
@@ -143,7 +143,7 @@ def _strange_times(name: str, theirs: Run) -> Iterator[Finding]:
 def epochs_printed(case: Case, name: str) -> int | None:
     """How many epochs the re-run printed for a run; None where no cell is that run's alone, or nothing was printed."""
     for cell in reversed(case.submission.cells):
-        if cell.kind is CellKind.CODE and set(_LOGDIR.findall(cell.source)) == {name}:
+        if set(runs_named(cell)) == {name}:
             return _epochs(_lines(_rerun_text(case, cell))) or None
     return None
 
@@ -164,7 +164,7 @@ class _Line:
 def printed_lines(case: Case, assignment: Assignment) -> Iterator[Finding]:
     """The epoch lines of a cell beside the scalars of its run: recorded with recorded, re-run with re-run."""
     for cell in case.submission.cells:
-        names = set(_LOGDIR.findall(cell.source)) if cell.kind is CellKind.CODE else set()
+        names = set(runs_named(cell))
         if len(names) == 1:
             yield from _lines_disagree(cell, names.pop(), case)
 

@@ -3,8 +3,9 @@
 Settings: `name` of the class; `layer`, a name for the instance; `cases`, names of inputs. Arrays: for each case `C_x`
 [n, d] and `C_weights` [n, d]; scalars `gamma`, `beta`; an input `log_x`.
 Answers, for each case: `C_plain`, the output with gamma 1 and beta 0; `C_affine`, the output with the drawn ones; the
-gradients of sum(weights * output) for gamma, beta and x with the drawn ones: `C_dgamma`, `C_dbeta`, `C_dx`. The event
-files of one call with a writer lie in `summaries`; its output is `log_out`.
+gradients of sum(weights * output) for gamma, beta and x with the drawn ones: `C_dgamma`, `C_dbeta`, `C_dx`. `again_plain`
+is the output for the second case's input of a layer that was fed the first case's before. The event files of one call
+with a writer lie in `summaries`; its output is `log_out`.
 """
 
 import tensorflow as tf
@@ -14,6 +15,7 @@ def run(namespace, settings, arrays, answer):
     kind = namespace[settings["name"]]
     for case in settings["cases"]:
         answer.measure(case, lambda c=case: feed(kind, settings, arrays, answer, c))
+    answer.measure("again", lambda: feed_twice(kind, settings, arrays, answer))
     answer.measure("summaries", lambda: log(kind, settings, arrays, answer))
 
 
@@ -35,6 +37,13 @@ def feed(kind, settings, arrays, answer, case):
     for name, gradient in zip(("dgamma", "dbeta", "dx"), tape.gradient(total, [layer._gamma, layer._beta, x])):
         if gradient is not None:
             answer.put(f"{case}_{name}", tf.convert_to_tensor(gradient))
+
+
+def feed_twice(kind, settings, arrays, answer):
+    first, second = settings["cases"][:2]
+    layer = make(kind, settings, 1.0, 0.0)
+    layer(tf.constant(arrays[f"{first}_x"]))
+    answer.put("again_plain", layer(tf.constant(arrays[f"{second}_x"])))
 
 
 def log(kind, settings, arrays, answer):
