@@ -14,6 +14,7 @@ from grader.homework.wanted import GIVEN, WANTED
 from grader.places import reference_folder
 from grader.records import (
     Case,
+    Cell,
     CellKind,
     CellStatus,
     Definition,
