@@ -15,6 +15,7 @@ from grader.records import Case, Evidence, Finding, Floats, Message, Run, Severi
 WANTED = "BatchNormFixed"
 FLAWED, FIXED, PLAIN = "relu_bn", "relu_bn_fixed", "relu"
 _SUMMARIES = ("beta", "gamma", "normed", "out", "sigma", "mu")
+_ABOUT = 0.05  # of the largest value: n or n - 1 of eleven rows or more is 5 % of the deviation
 _ROUNDING = 1e-6  # of float64 results; a layer that casts to float32 on the way keeps this too for values near 1
 
 
@@ -181,7 +182,10 @@ def affine(case: Case, assignment: Assignment) -> Verdict:
         "dgamma": (weights * plain).sum() if plain.shape == weights.shape else np.nan,
         "dbeta": weights.sum(),
     }
-    broken = [] if close(out, plain * gamma + beta, 1e-4, 1.0) else ["the output does not follow gamma and beta"]
+    trainable = evidence.arrays.get("trainable", np.ones(2))
+    left_out = [name for name, given in zip(("gamma", "beta"), trainable, strict=True) if not given]
+    broken = [f"get_trainable leaves out {' and '.join(left_out)}"] if left_out else []
+    broken += [] if close(out, plain * gamma + beta, 1e-4, 1.0) else ["the output does not follow gamma and beta"]
     for name, value in expected_gradients.items():
         answer = _answer(evidence, f"ordinary_{name}")
         if answer is None:
@@ -234,20 +238,34 @@ def summaries(case: Case, assignment: Assignment) -> Verdict:
 
 
 def _wrong_summaries(run: Run, layer: str, evidence: Evidence) -> list[str]:
-    """Histograms that are there but hold something else than the layer's own output, gamma or beta."""
-    values = {
-        "beta": evidence.question.arrays["beta"],
-        "gamma": evidence.question.arrays["gamma"],
-        "out": evidence.arrays.get("log_out"),
+    """Histograms that are there but hold something else than what their names say."""
+    exact = {name: evidence.question.arrays[name] for name in ("beta", "gamma")} | {
+        "out": evidence.arrays.get("log_out")
     }
+    x = evidence.question.arrays["log_x"].astype(np.float64)
+    sigma = x.std(axis=0)
+    about = {"mu": x.mean(axis=0), "sigma": sigma, "normed": (x - x.mean(axis=0)) / sigma}
     found = []
-    for name, value in values.items():
-        series = run.histogram(f"{layer}_{name}")
-        if series is None or value is None or not np.isfinite(value).all():
+    for name in _SUMMARIES:
+        series, value = run.histogram(f"{layer}_{name}"), exact.get(name)
+        if series is None or (value is not None and not np.isfinite(value).all()):
             continue
-        if not any(is_histogram_of(b, value.astype(np.float64), 1e-4) for b in series.buckets):
+        right = _holds if name in exact else _spans
+        wanted = value if name in exact else about[name]
+        if wanted is not None and not any(right(b, wanted.astype(np.float64)) for b in series.buckets):
             found.append(name)
     return found
+
+
+def _holds(buckets: Floats, values: Floats) -> bool:
+    return is_histogram_of(buckets, values, 1e-4)
+
+
+def _spans(buckets: Floats, values: Floats) -> bool:
+    """Whether a histogram has about the range of these values: an epsilon, or another divisor than n, is no mistake."""
+    scale = float(np.abs(values).max())
+    edges = np.array([buckets[0, 0], buckets[-1, 1]]) if len(buckets) else np.full(2, np.nan)
+    return bool(np.all(np.abs(edges - [values.min(), values.max()]) <= _ABOUT * scale))
 
 
 def _summaries_finding(lacking: list[str], wrong: list[str], case: Case) -> Finding:

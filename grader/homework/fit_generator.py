@@ -255,7 +255,10 @@ def _without_gradient(model: ModelUse | None, case: Case) -> int:
     evidence = evidence_for(case, "batch_norm")
     answers = evidence.arrays if evidence is not None and "ordinary_affine" in evidence.arrays else None
     layers = sum(1 for layer in model.layers if layer.kind == "BatchNormFixed") if model else 0
-    return layers * sum(f"ordinary_{name}" not in answers for name in ("dgamma", "dbeta")) if answers is not None else 0
+    if answers is None:
+        return 0
+    trainable = dict(zip(("dgamma", "dbeta"), answers.get("trainable", np.ones(2)), strict=True))
+    return layers * sum(f"ordinary_{name}" not in answers or not given for name, given in trainable.items())
 
 
 def _variable_sizes(model: ModelUse | None) -> list[int]:

@@ -4,7 +4,8 @@ Settings: `name` of the class; `layer`, a name for the instance; `cases`, names 
 [n, d] and `C_weights` [n, d]; scalars `gamma`, `beta`; an input `log_x`.
 Answers, for each case: `C_plain`, the output with gamma 1 and beta 0; `C_affine`, the output with the drawn ones; the
 gradients of sum(weights * output) for gamma, beta and x with the drawn ones: `C_dgamma`, `C_dbeta`, `C_dx`. `again_plain`
-is the output for the second case's input of a layer that was fed the first case's before. The event files of one call
+is the output for the second case's input of a layer that was fed the first case's before. `trainable` [2] says
+whether gamma and beta are among what the layer gives to be trained. The event files of one call
 with a writer lie in `summaries`; its output is `log_out`.
 """
 
@@ -15,6 +16,7 @@ def run(namespace, settings, arrays, answer):
     kind = namespace[settings["name"]]
     for case in settings["cases"]:
         answer.measure(case, lambda c=case: feed(kind, settings, arrays, answer, c))
+    answer.measure("trainable", lambda: note_trainable(kind, settings, answer))
     answer.measure("again", lambda: feed_twice(kind, settings, arrays, answer))
     answer.measure("summaries", lambda: log(kind, settings, arrays, answer))
 
@@ -37,6 +39,12 @@ def feed(kind, settings, arrays, answer, case):
     for name, gradient in zip(("dgamma", "dbeta", "dx"), tape.gradient(total, [layer._gamma, layer._beta, x])):
         if gradient is not None:
             answer.put(f"{case}_{name}", tf.convert_to_tensor(gradient))
+
+
+def note_trainable(kind, settings, answer):
+    layer = make(kind, settings, 1.0, 0.0)
+    given = layer.get_trainable()
+    answer.put("trainable", [any(v is own for v in given) for own in (layer._gamma, layer._beta)])
 
 
 def feed_twice(kind, settings, arrays, answer):
