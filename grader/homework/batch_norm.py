@@ -252,9 +252,9 @@ def _wrong_summaries(run: Run, layer: str, evidence: Evidence, *, right: bool) -
         series, value = run.histogram(f"{layer}_{name}"), exact.get(name)
         if series is None or not (right or name in exact) or (value is not None and not np.isfinite(value).all()):
             continue
-        right = _holds if name in exact else _spans
+        fits = _holds if name in exact else _spans
         wanted = value if name in exact else about[name]
-        if wanted is not None and not any(right(b, wanted.astype(np.float64)) for b in series.buckets):
+        if wanted is not None and not any(fits(b, wanted.astype(np.float64)) for b in series.buckets):
             found.append(name)
     return found
 
