@@ -11,7 +11,7 @@ from pathlib import Path
 from grader import pipeline, store
 from grader.errors import GraderError, UnreadableSubmission
 from grader.formats.notebooks import read_file
-from grader.judging import Judges, Observed, data_note, write
+from grader.judging import Judges, Observed, data_note, report, write
 from grader.pipeline import Progress, Setup
 from grader.records import Grade, Report, say
 from grader.reporting import html, machine
@@ -82,10 +82,7 @@ def observe(candidate: Candidate, setup: Setup, workspace: Path, progress: Progr
 def grade_candidate(candidate: Candidate, setup: Setup, workspace: Path, progress: Progress) -> Report:
     """Grade one candidate; one that cannot be graded becomes a report that says why."""
     try:
-        seen = observe(candidate, setup, workspace, progress)
-        return pipeline.report_of(
-            pipeline.case_of(seen.submission, seen.found, seen.evidence, setup), seen.evidence, setup
-        )
+        return report(observe(candidate, setup, workspace, progress), setup)
     except GraderError as error:
         return _ungraded(candidate, setup, error)
 

@@ -32,26 +32,31 @@ class Observed:
 
 def judge(observed: Observed, setup: Setup, out: Path) -> Grade:
     """Judge a submission and write its folder below `out`."""
+    return write(report(observed, setup), setup, out)
+
+
+def report(observed: Observed, setup: Setup) -> Report:
+    """The verdict on a submission and what its page shows, from the evidence alone."""
     case = pipeline.case_of(observed.submission, observed.found, observed.evidence, setup)
-    return write(pipeline.report_of(case, observed.evidence, setup), setup, out)
+    return pipeline.report_of(case, observed.evidence, setup)
 
 
-def write(report: Report, setup: Setup, out: Path) -> Grade:
+def write(done: Report, setup: Setup, out: Path) -> Grade:
     """Write the folder of one submission; its grade comes back without the findings, which stand in there."""
-    execution = report.execution
+    execution = done.execution
     files = {
-        "result.json": machine.result_json(report.grade),
-        "report.html": html.student_page(report, data_note=data_note(setup)),
+        "result.json": machine.result_json(done.grade),
+        "report.html": html.student_page(done, data_note=data_note(setup)),
     }
     store.write_results(
         out,
-        report.grade.id,
+        done.grade.id,
         files,
         execution.executed_notebook if execution else None,
         execution.logs if execution else None,
     )
-    criteria = tuple(dataclasses.replace(judgement, findings=()) for judgement in report.grade.criteria)
-    return dataclasses.replace(report.grade, criteria=criteria)
+    criteria = tuple(dataclasses.replace(judgement, findings=()) for judgement in done.grade.criteria)
+    return dataclasses.replace(done.grade, criteria=criteria)
 
 
 class Judges:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 from grader.errors import UnreadableSubmission
+from grader.places import opener
 from grader.records import say
 
 MAX_BYTES = 512 << 20
@@ -216,7 +217,7 @@ def _members(archive: Path) -> Iterator[Iterator[_Member]]:
 
 def _open(archive: Path) -> IO[bytes]:
     try:
-        file = io.BufferedReader(io.FileIO(archive, opener=_opener))
+        file = io.BufferedReader(io.FileIO(archive, opener=opener))
     except OSError:
         _refuse(archive, "{name} is a folder or a link, or cannot be opened: hand in the archive itself.")
     facts = os.fstat(file.fileno())
@@ -226,11 +227,6 @@ def _open(archive: Path) -> IO[bytes]:
     if not stat.S_ISREG(facts.st_mode):
         _refuse(archive, "{name} is a pipe or a device, not a file: hand in the archive itself.")
     _refuse(archive, "The archive {name} is larger than {most} MiB: pack only your work.", most=MAX_BYTES // _MIB)
-
-
-def _opener(path: str, flags: int) -> int:
-    """Open without following a link and without waiting for a pipe's other end."""
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _refuse_kind(archive: Path, start: bytes) -> NoReturn:

@@ -23,6 +23,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from tensorboard.compat.proto import event_pb2
 
+from grader.places import opener
 from grader.records import FileState, Floats, Histograms, Ints, LogFile, Run, Scalars
 
 _MIB = 1 << 20
@@ -249,14 +250,9 @@ def _records(path: Path, budget: _FolderBudget) -> Iterator[tuple[int, bytes]]:
 
 def _open(path: Path) -> IO[bytes]:
     try:
-        return io.BufferedReader(io.FileIO(path, opener=_opener), _MIB)
+        return io.BufferedReader(io.FileIO(path, opener=opener), _MIB)
     except OSError as error:
         raise _UnreadableError(FileState.REFUSED, f"not opened: {error.strerror}") from None
-
-
-def _opener(path: str, flags: int) -> int:
-    """Open without following a link and without waiting for a pipe's other end."""
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _admitted(facts: os.stat_result, budget: _FolderBudget) -> int:

@@ -20,6 +20,7 @@ from typing import Any
 import nbformat
 
 from grader.errors import UnreadableSubmission
+from grader.places import opener
 from grader.records import Cell, CellKind, say
 
 _MIB = 1 << 20
@@ -77,7 +78,7 @@ def load_node(path: Path) -> nbformat.NotebookNode:
 def read_file(path: Path) -> bytes:
     """The bytes of a regular file of at most 64 MiB. No link is followed. Raises UnreadableSubmission."""
     try:
-        file = io.FileIO(path, opener=_opener)
+        file = io.FileIO(path, opener=opener)
     except OSError as error:
         raise _refused(path.name, _why_unopened(path, error), why=str(error.strerror)) from None
     with file:
@@ -87,11 +88,6 @@ def read_file(path: Path) -> bytes:
         if facts.st_size > _MAX_BYTES:
             raise _refused(path.name, _TOO_BIG, size=facts.st_size // _MIB, most=_MAX_BYTES // _MIB)
         return io.BufferedReader(file).read(_MAX_BYTES)
-
-
-def _opener(path: str, flags: int) -> int:
-    """Open without following a link and without waiting for a pipe's other end."""
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _why_unopened(path: Path, error: OSError) -> str:
