@@ -98,7 +98,8 @@ def test_the_solution_has_real_conclusions() -> None:
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.name)
 def test_a_situation_builds_a_notebook_that_parses(situation: Situation) -> None:
     node = build(situation)
-    assert trees(node)
+    if "notebook.runs" not in situation.expect:  # else a cell may be meant to be no Python
+        assert trees(node)
     original = nbformat.read(situation.base, as_version=4)
     assert [cell.source for cell in node.cells] != [cell.source for cell in original.cells]
 
@@ -110,7 +111,8 @@ def test_what_a_situation_expects_is_possible(situation: Situation) -> None:
     surely = [key for key, allowed in situation.expect.items() if not {Status.PASSED, Status.PARTIAL} & set(allowed)]
     assert sum(RUBRIC[key].points for key in surely) <= most
     assert least <= most <= sum(RUBRIC[key].points for key in situation.expect)
-    assert situation.name.startswith("valid-") == (not situation.expect)
+    valid = all(Status.PASSED in allowed for allowed in situation.expect.values())
+    assert situation.name.startswith("valid-") == valid
 
 
 def test_every_criterion_fails_in_some_situation() -> None:
