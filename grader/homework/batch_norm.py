@@ -61,8 +61,8 @@ def normalises(case: Case, assignment: Assignment) -> Verdict:
     if unlike is not None:
         return unlike
     largest = assignment.thresholds["largest_epsilon"]
-    asked = ("ordinary", "wide", "again")
-    findings = [f for case_name in asked if (f := _off_formula(evidence, case_name, largest, case))][:1]
+    findings = [f for case_name in ("ordinary", "wide") if (f := _off_formula(evidence, case_name, largest, case))][:1]
+    findings = findings or _keeps_something(evidence, case)
     findings += [f for case_name in ("constant", "single") if (f := _not_finite_on(evidence, case_name, case))][:1]
     if findings and is_untouched(case, WANTED):
         findings = [_untouched(case), *findings]
@@ -84,21 +84,28 @@ def _off_formula(evidence: Evidence, name: str, largest: float, case: Case) -> F
     fault = probe_fault(evidence, name)
     if fault is not None:
         return fault
-    x = evidence.question.arrays["wide_x" if name == "again" else f"{name}_x"].astype(np.float64)
+    x = evidence.question.arrays[f"{name}_x"].astype(np.float64)
     out = _answer(evidence, f"{name}_plain")
     if out is None or out.shape != x.shape:
         shape = "nothing" if out is None else f"shape {out.shape}"
         return _wrong(case, say("The output of BatchNormFixed has another shape than its input."), f"{x.shape}", shape)
     if _is_normalised(out, x, largest) or _is_normalised_beside_affine(evidence, name, x, largest):
         return None
-    if name == "again":
-        message = say(
-            "BatchNormFixed normalises the first batch it gets, but not the next one: it keeps something of the first."
-        )
-    else:
-        message = say("On an ordinary batch the output of BatchNormFixed is not normalised feature by feature.")
+    message = say("On an ordinary batch the output of BatchNormFixed is not normalised feature by feature.")
     means = f"means up to {np.abs(out.mean(axis=0)).max():.3g}, deviations {out.std(axis=0).min():.3g} to {out.std(axis=0).max():.3g}"
     return _wrong(case, message, "mean 0 and standard deviation 1 in each column", means)
+
+
+def _keeps_something(evidence: Evidence, case: Case) -> list[Finding]:
+    """The finding for a layer that gives another output for a batch when it was fed another one before."""
+    alone, after = (_answer(evidence, name) for name in ("wide_plain", "again_plain"))
+    if alone is None or after is None or (alone.shape == after.shape and close(after, alone, 1e-6, 1.0)):
+        return []
+    message = say(
+        "BatchNormFixed normalises the first batch that it gets, but not the next one: it keeps something of the first."
+    )
+    off = f"off by up to {np.abs(after - alone).max():.3g}" if after.shape == alone.shape else f"shape {after.shape}"
+    return [_wrong(case, message, "the same output as of a new layer", off)]
 
 
 def _is_normalised(out: Floats, x: Floats, largest: float) -> bool:
