@@ -99,16 +99,21 @@ def logged_experiments(case: Case, assignment: Assignment) -> Mapping[str, Run]:
     return {name: run for name, run in found.items() if run.scalars or run.histograms}
 
 
-def finished_experiments(case: Case, assignment: Assignment) -> Mapping[str, Run]:
-    """Those of them whose cell came to its end, if any did: a training that broke off says nothing of what it logs."""
+def broken_off(case: Case) -> frozenset[str]:
+    """The runs that are named in a cell that did not come to its end."""
     statuses = {run.index: run.status for run in case.execution.cells}
-    broken = {
+    ends = (CellStatus.OK, CellStatus.NOT_RUN)
+    return frozenset(
         name
         for cell in case.submission.cells
-        if statuses.get(cell.index, CellStatus.OK) is not CellStatus.OK
+        if statuses.get(cell.index, CellStatus.OK) not in ends
         for name in runs_named(cell)
-    }
-    logged = logged_experiments(case, assignment)
+    )
+
+
+def finished_experiments(case: Case, assignment: Assignment) -> Mapping[str, Run]:
+    """The logged experiments that came to their end, if any did: one that broke off says nothing of what it would log."""
+    logged, broken = logged_experiments(case, assignment), broken_off(case)
     return {name: run for name, run in logged.items() if name not in broken} or logged
 
 

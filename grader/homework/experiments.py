@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from grader.assignment import Assignment, Experiment
-from grader.homework.common import evidence_for, logged_experiments
+from grader.homework.common import broken_off, evidence_for, logged_experiments, runs_named
 from grader.homework.fit_analysis import analyse
 from grader.homework.questions import task_of
 from grader.homework.roles import series_of, tail_mean
@@ -24,6 +24,8 @@ def problems(case: Case, assignment: Assignment, name: str) -> list[Finding]:
     run = logged_experiments(case, assignment).get(name)
     if run is None:
         return [_not_logged(case, name)]
+    if name in broken_off(case) and (epochs_printed(case, name) or 0) < assignment.epochs:
+        return [_broken_off(case, name)]
     experiment, model = assignment.experiment(name), model_of(case, name)
     kinds = tuple(layer.kind for layer in model.layers) if model else experiment.layers
     return [] if kinds == experiment.layers else [_other_layers(name, experiment, kinds)]
@@ -44,6 +46,20 @@ def _not_logged(case: Case, name: str) -> Finding:
         actual=f"logs/ holds {others}" + (f"; the notebook ended early: {died.message}" if died else ""),
         hint=say("Make a writer for exactly this folder, train with it, and check that the cell comes to its end."),
         cell=died.cell if died else None,
+        run=name,
+    )
+
+
+def _broken_off(case: Case, name: str) -> Finding:
+    cells = {cell.index for cell in case.submission.cells if name in runs_named(cell)}
+    fault = next((run.fault for run in case.execution.cells if run.index in cells and run.fault), None)
+    return Finding(
+        code="run.broken_off",
+        message=say("The run {run} began, but its cell did not come to its end.", run=name),
+        expected="a training to its last epoch",
+        actual=fault.message if fault else "a cell that did not end",
+        hint=say("Mend the error in the cell, restart the kernel and run all cells from the top."),
+        cell=min(cells, default=None),
         run=name,
     )
 

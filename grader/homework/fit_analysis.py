@@ -71,7 +71,9 @@ class Analysis:
     scalars: tuple[ScalarReading, ...]
 
     def gradient_tag(self, variable: Variable) -> TagReading | None:
-        return next((t for t in self.tags if t.kind == "gradient" and t.variable == variable.index), None)
+        """The series of a variable's gradient. Points that each stand under a tag of their own are no series."""
+        own = [t for t in self.tags if t.kind == "gradient" and t.variable == variable.index]
+        return max((t for t in own if len(own) == 1 or len(t.points) > 1), key=lambda t: len(t.points), default=None)
 
     def scalar(self, role: str) -> ScalarReading | None:
         """The best reading of a role."""
@@ -182,7 +184,14 @@ def _read_tag(series: Histograms, training: Training, gradients: _Gradients, off
     if len(owners) > 1:
         return TagReading(tag=series.tag, points=found, kind="mixed")
     grows = all(a < b for a, b in pairwise(series.steps))
+    if grows and _by_epoch(found, len(training.epochs[0])):
+        return TagReading(tag=series.tag, points=found, kind="gradient", variable=found[0][1])
     return TagReading(tag=series.tag, points=found, kind="stale" if grows else "labels", variable=found[0][1])
+
+
+def _by_epoch(points: Sequence[tuple[int, int | None, int]], steps: int) -> bool:
+    """Whether points are labelled with the epoch, from 0 or from 1, whose gradients they hold."""
+    return any(all(label - first == iteration // steps for label, _, iteration in points) for first in (0, 1))
 
 
 class _Gradients:

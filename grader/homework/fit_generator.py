@@ -43,12 +43,15 @@ def patched(case: Case, assignment: Assignment) -> Verdict:
         Finding(
             code="fit.not_patched",
             message=say(
-                "When the notebook had run, Sequential.fit_generator was still the course library's own method."
+                "You have written the function, but when the notebook had run, the class Sequential did not have it."
+                if definition and not is_untouched(case, WANTED)
+                else "When the notebook had run, Sequential.fit_generator was still the course library's own method."
             ),
-            expected="a function defined in the notebook",
+            expected="Sequential.fit_generator is a function defined in the notebook",
             actual="the method of the course library" if patch else "unknown: the notebook did not get that far",
             hint=say(
-                "Assign your function to the class in a cell of its own: Sequential.fit_generator = fit_generator"
+                "Assign your function to the class in a cell of its own, and leave it there: Sequential.fit_generator = "
+                "fit_generator. A call by name, a class of your own or a single instance is not what the task asks for."
             ),
             cell=definition.cell if definition else None,
             line=definition.line if definition else None,
@@ -106,6 +109,19 @@ def _untouched(case: Case) -> Finding:
     )
 
 
+_SPLIT = (
+    "The points of one gradient stand under tags of their own, such as {tag}: that makes many single points, and no series.",
+    "Leave the step's number out of the tag: it belongs in step=step.",
+)
+_OTHER_VALUES = (
+    "On a small model that we trained with your function, no histogram held the gradient of a variable.",
+    "Write what tape.gradient returned, unchanged, with tf.summary.histogram, in the step in which it was computed.",
+)
+_NOTHING_WRITTEN = (
+    "On a small model that we trained with your function, no histogram of your own reached the event files: "
+    "tf.summary.histogram is not called, or it is called outside of `with writer.as_default():`.",
+    "After tape.gradient, write each gradient with tf.summary.histogram inside `with writer.as_default():`.",
+)
 _INSTEAD = {  # what a tag may hold instead of a gradient: (sentence, what was seen, advice)
     "mixed": (
         "The gradients of several variables are written under one tag, {tag}, so they overlay each other.",
@@ -172,29 +188,28 @@ _INSTEAD = {  # what a tag may hold instead of a gradient: (sentence, what was s
 
 def _no_gradients(analysis: Analysis, case: Case) -> Finding:
     """Why no variable has its gradient logged: what the student's own tags hold instead, as far as it can be told."""
-    definition, own = case.definitions[WANTED], set(_own_tags(analysis))
+    definition, own = case.definitions[WANTED], _own_tags(analysis)
     found = next((t for kind in _INSTEAD for t in analysis.tags if t.kind == kind and t.tag in own), None)
+    single = next((t for t in analysis.tags if t.kind == "gradient" and t.tag in own), None)
     if found is not None:
         template, actual, advice = _INSTEAD[found.kind]
-        message = say(template, tag=found.tag)
         actual = actual.format(edge=f"{_largest(analysis, found.tag):.3g}")
+    elif single is not None:
+        (template, advice), actual = _SPLIT, "one point a tag"
+    elif own:
+        template, actual, advice = _OTHER_VALUES[0], "other values: " + ", ".join(own[:4]), _OTHER_VALUES[1]
     else:
-        message = say(
-            "On a small model that we trained with your function, no histogram held the gradient of a variable."
-        )
-        actual = _what_was_logged(analysis)
-        advice = (
-            "After tape.gradient, write each gradient with tf.summary.histogram inside `with writer.as_default():`."
-        )
+        (template, advice), actual = _NOTHING_WRITTEN, "no histogram of your own"
+    shown = found or single
     return Finding(
         code="fit.no_gradients",
-        message=message,
+        message=say(template, tag=shown.tag) if shown else say(template),
         expected=f"{len(analysis.variables)} histogram series, one for each trainable variable",
         actual=actual,
         hint=say(advice),
         cell=definition.cell,
         line=definition.line,
-        tag=found.tag if found else None,
+        tag=shown.tag if shown else None,
     )
 
 
@@ -203,11 +218,6 @@ def _largest(analysis: Analysis, tag: str) -> float:
     return (
         float(np.abs(series.buckets[-1][:, :2]).max()) if series is not None and len(series.buckets) else float("nan")
     )
-
-
-def _what_was_logged(analysis: Analysis) -> str:
-    own = _own_tags(analysis)
-    return "other values: " + ", ".join(own[:4]) if own else "no histogram of your own"
 
 
 def _own_tags(analysis: Analysis) -> list[str]:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from grader.stages.extraction import Wanted
 
 WANTED = (
-    Wanted(name="fit_generator", attribute=("Sequential", "fit_generator")),
+    Wanted(
+        name="fit_generator",
+        attribute=("Sequential", "fit_generator"),
+        parameters=("train_seq", "eval_seq", "epoch", "loss", "optimizer", "writer"),
+    ),
     Wanted(name="BatchNormFixed"),
     Wanted(name="preprocess", keyword=("MNISTSequence", "preprocess")),
 )

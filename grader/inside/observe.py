@@ -13,6 +13,8 @@ import weakref
 import numpy as np
 import tensorflow as tf
 
+MOST_FACTS = 5000
+
 
 class Trace:
     """Numbers models and sequences as they appear and writes each new fact once."""
@@ -20,6 +22,7 @@ class Trace:
     def __init__(self, path):
         self.path = path
         self.seen = set()
+        self.last = {}
         self.objects = []
         self.batch = None
         self.logdir = None
@@ -28,10 +31,17 @@ class Trace:
 
     def write(self, **fact):
         line = json.dumps(fact, default=str)
-        if line not in self.seen and len(self.seen) < 5000:
+        if line not in self.seen and len(self.seen) < MOST_FACTS:
             self.seen.add(line)
             with open(self.path, "a", encoding="utf-8") as file:
                 file.write(line + "\n")
+
+    def write_change(self, fact, **facts):
+        """A fact that may turn back: written whenever it is another than the last time."""
+        if self.last.get(fact) != facts and len(self.seen) < MOST_FACTS:
+            self.last[fact] = facts
+            self.seen.discard(json.dumps({"fact": fact, **facts}, default=str))
+            self.write(fact=fact, **facts)
 
     def number(self, thing):
         for index, known in enumerate(self.objects):
@@ -55,11 +65,10 @@ def install(shell, library, path, fix_seeds):
         for writer, _ in trace.logdirs:
             quietly(writer.flush)
         watch_classes(shell.user_ns, trace, only="__main__")
-        for owner in (library.Sequential, shell.user_ns.get("Sequential")):
-            if inspect.isclass(owner):
-                trace.write(
-                    fact="patch", **describe_function(inspect.getattr_static(owner, "fit_generator", None), files)
-                )
+        own = shell.user_ns.get("Sequential")
+        owner = own if inspect.isclass(own) and hasattr(own, "fit_generator") else library.Sequential
+        method = inspect.getattr_static(owner, "fit_generator", None)
+        trace.write_change("patch", **describe_function(method, files))
 
     shell.events.register("pre_run_cell", before)
     shell.events.register("post_run_cell", after)
@@ -73,10 +82,11 @@ def file_name(source):
 
 def describe_function(function, files):
     function = plain_function(function)
-    code = getattr(inspect.unwrap(function) if callable(function) else function, "__code__", None)
+    code = getattr(function, "__code__", None)  # of the function itself: `wraps` makes it look like what it wraps
+    module = getattr(function, "__globals__", {}).get("__name__") or getattr(function, "__module__", "")
     return {
         "is_function": inspect.isfunction(function),
-        "module": str(getattr(function, "__module__", "")),
+        "module": str(module),
         "name": str(getattr(function, "__name__", "")),
         "count": files.get(code.co_filename) if code else None,
     }

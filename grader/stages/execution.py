@@ -303,10 +303,9 @@ def _number(value: object) -> float:
 
 def _patch(facts: list[dict[str, Any]], counts: dict[int, int]) -> Patch | None:
     """The last state that was seen. The library's own method reports the library's module."""
-    own = [fact for fact in facts if fact.get("module") == "__main__"] or facts
-    if not own:
+    if not facts:
         return None
-    last = own[-1]
+    last = facts[-1]
     return Patch(
         is_function=bool(last.get("is_function")),
         module=str(last.get("module")),

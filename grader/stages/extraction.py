@@ -10,12 +10,14 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grader.records import Cell, CellKind, Definition, Fault, FaultKind
 
 _MAX_SOURCE = 1 << 20  # bytes of one cell that are parsed
+_IN_PLACE = "function_in_place"  # the name of what an expression makes where it is put in its place
 _BUILTINS = frozenset(dir(builtins))
 _MAX_REPAIRS = 50  # lines of a cell that are taken for shell commands before it is given up
 _MAGIC = re.compile(r"^\s*(?:[%!?]|[\w.]+\s*=\s*[%!]|[\w.]+\?{1,2}\s*$)")
@@ -29,7 +31,7 @@ class Statement:
 
     node: ast.stmt
     cell: int
-    order: int
+    order: float
     binds: frozenset[str]
     needs: frozenset[str]
 
@@ -38,11 +40,13 @@ class Statement:
 class Wanted:
     """A definition that the brief names. `attribute` is set for a method that is patched onto a class: then whatever
     the notebook puts there is wanted, under any name. `keyword` is set for a function that is handed over by keyword
-    (`call(..., keyword=function)`)."""
+    (`call(..., keyword=function)`). `parameters` are those of a method that the library's own has, without self: others
+    that most calls of the notebook pass are passed along."""
 
     name: str
     attribute: tuple[str, str] | None = None
     keyword: tuple[str, str] | None = None
+    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,7 @@ def extract(cells: Iterable[Cell], wanted: Sequence[Wanted], given: frozenset[st
     faults: dict[str, Fault] = {}
     handing = _handing(statements)
     for item in wanted:
-        target = _find(statements, handing, item)
+        target = _find(statements, handing, item, given)
         if target is None:
             faults[item.name] = Fault(kind=FaultKind.MISSING, message=f"No definition of {item.name} was found.")
         else:
@@ -252,13 +256,25 @@ class _Target:
     name: str
 
 
-def _find(statements: Sequence[Statement], handing: Sequence[_Handing], wanted: Wanted) -> _Target | None:
+def _find(
+    statements: Sequence[Statement], handing: Sequence[_Handing], wanted: Wanted, given: frozenset[str]
+) -> _Target | None:
     """What the notebook itself puts in the wanted place, the last time; else what has the wanted name; else a method."""
     for statement, value in _handed_over(handing, wanted):
-        found = _last_definition(statements, value.id) if isinstance(value, ast.Name) else _made(statement, value)
+        if _is_given(value, given):
+            continue
+        found = (
+            _last_definition(statements, value.id, given) if isinstance(value, ast.Name) else _made(statement, value)
+        )
         if found is not None:
-            return found
-    return _last_definition(statements, wanted.name) or _method(statements, wanted)
+            return _with_arguments(found, handing, wanted)
+    found = _last_definition(statements, wanted.name, given)
+    return _with_arguments(found, handing, wanted) if found is not None else _method(statements, wanted)
+
+
+def _is_given(value: ast.expr, given: frozenset[str]) -> bool:
+    """An attribute of the course library's own class, put back or put aside."""
+    return isinstance(value, ast.Attribute) and (_last_part(value.value) in given or _root(value) in given)
 
 
 _Handing = tuple[Statement, ast.AST]
@@ -302,12 +318,12 @@ def _last_part(node: ast.expr) -> str | None:
     return node.id if isinstance(node, ast.Name) else None
 
 
-def _last_definition(statements: Sequence[Statement], name: str) -> _Target | None:
+def _last_definition(statements: Sequence[Statement], name: str, given: frozenset[str]) -> _Target | None:
     for statement in reversed(statements):
         for node in _outer_nodes(statement.node):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == name:
                 return _Target(statement=statement, node=node, name=name)
-            if isinstance(node, ast.Assign) and _makes(node.value) and _names_it(node, name):
+            if isinstance(node, ast.Assign) and _names_it(node, name) and _makes(node.value, given):
                 return _Target(statement=statement, node=node, name=name)
     return None
 
@@ -323,9 +339,10 @@ def _outer_nodes(node: ast.stmt) -> Iterator[ast.stmt]:
     yield node
 
 
-def _makes(value: ast.expr) -> bool:
-    """An expression that may be a function or class: made on the spot, or taken from elsewhere."""
-    return isinstance(value, ast.Lambda | ast.Call | ast.Attribute | ast.Name | ast.IfExp)
+def _makes(value: ast.expr, given: frozenset[str] = frozenset()) -> bool:
+    """An expression that may be a function or class of the notebook's: made on the spot, or taken from elsewhere."""
+    kinds = ast.Lambda | ast.Call | ast.Attribute | ast.Name | ast.IfExp
+    return isinstance(value, kinds) and not _is_given(value, given)
 
 
 def _names_it(node: ast.Assign, name: str) -> bool:
@@ -336,25 +353,63 @@ def _made(statement: Statement, value: ast.expr) -> _Target | None:
     """A function that an expression makes where it is put in its place: a lambda, a decorator's or a factory's result."""
     if not _makes(value):
         return None
-    name = "function_in_place"
+    name = _IN_PLACE
     node = ast.copy_location(ast.Assign(targets=[ast.Name(id=name, ctx=ast.Store())], value=value), value)
     return _synthetic(ast.fix_missing_locations(node), statement, name)
 
 
 def _method(statements: Sequence[Statement], wanted: Wanted) -> _Target | None:
-    """The method inside a class of the right name, when the library was pasted and changed in place; else inside a
-    class that derives from it."""
+    """The method inside a class of the right name, when the library was pasted and changed in place; else that of a
+    class that derives from it, which then stands for it."""
     if wanted.attribute is None:
         return None
     owner, method = wanted.attribute
-    classes = [s for s in reversed(statements) if isinstance(s.node, ast.ClassDef)]
-    own = [s for s in classes if s.node.name == owner]  # type: ignore[attr-defined]
-    derived = [s for s in classes if any(_last_part(base) == owner for base in s.node.bases)]  # type: ignore[attr-defined]
-    for statement in (*own, *derived):
-        for node in statement.node.body:  # type: ignore[attr-defined]
+    classes = [(s, s.node) for s in reversed(statements) if isinstance(s.node, ast.ClassDef)]
+    own = ((s, node, node.name == owner) for s, node in classes if node.name == owner)
+    derived = ((s, node, False) for s, node in classes if any(_last_part(base) == owner for base in node.bases))
+    for statement, kind, pasted in (*own, *derived):
+        for node in kind.body:
             if isinstance(node, ast.FunctionDef) and node.name == method:
-                return _synthetic(node, statement, node.name)
+                return _synthetic(node, statement, method) if pasted else _standing_in(node, kind, statement, owner)
     return None
+
+
+def _standing_in(method: ast.FunctionDef, kind: ast.ClassDef, origin: Statement, owner: str) -> _Target:
+    """The method of a derived class, with the class in the place of the one it derives from."""
+    code = f"if True:\n    {owner} = {kind.name}\n    {_IN_PLACE} = {kind.name}.{method.name}"
+    target = _synthetic(ast.parse(code).body[0], origin, _IN_PLACE)
+    return replace(target, node=method, statement=replace(target.statement, order=origin.order + 0.5))
+
+
+def _with_arguments(target: _Target, handing: Sequence[_Handing], wanted: Wanted) -> _Target:
+    """The same, with those arguments that most calls of the notebook pass beside the library's own."""
+    if not wanted.parameters or wanted.attribute is None:
+        return target
+    calls = [node for _, node in handing if isinstance(node, ast.Call) and _last_part(node.func) == wanted.attribute[1]]
+    passed = Counter(argument for call in calls for argument in _extra_arguments(call, target.node, wanted.parameters))
+    usual = {name: text for (name, text), times in passed.items() if 2 * times > len(calls)}
+    if not usual:
+        return target
+    words = "".join(f", {name}={text}" for name, text in usual.items())
+    code = f"import functools\n{_IN_PLACE} = functools.partialmethod({target.name}{words})"
+    node = ast.If(test=ast.Constant(value=True), body=[target.statement.node, *ast.parse(code).body], orelse=[])
+    statement = replace(target.statement, node=ast.fix_missing_locations(node))
+    return replace(target, statement=statement, name=_IN_PLACE)
+
+
+def _extra_arguments(call: ast.Call, node: ast.AST, own: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """(name, value as code) of constant arguments that the library's own method does not take."""
+    names = [a.arg for a in node.args.args[1:]] if isinstance(node, ast.FunctionDef) else []
+    by_place = zip(names[len(own) :], call.args[len(own) :], strict=False)
+    for name, value in (*by_place, *((k.arg, k.value) for k in call.keywords)):
+        if name is not None and name not in own and name in _all_arguments(node) and isinstance(value, ast.Constant):
+            yield name, ast.unparse(value)
+
+
+def _all_arguments(node: ast.AST) -> frozenset[str]:
+    if not isinstance(node, ast.FunctionDef):
+        return frozenset()
+    return frozenset(a.arg for a in (*node.args.args[1:], *node.args.kwonlyargs))
 
 
 def _synthetic(node: ast.stmt, origin: Statement, name: str) -> _Target:

@@ -126,3 +126,44 @@ def test_what_changes_a_class_after_its_definition_belongs_to_it() -> None:
     namespace: dict[str, object] = {"Base": object}
     exec(found(code)["BatchNormFixed"].source, namespace)
     assert namespace["BatchNormFixed"]()(5) == 5  # type: ignore[operator]
+
+
+def function_of(code: str) -> object:
+    definition = found(code)["fit_generator"]
+    namespace: dict[str, object] = {"Sequential": type("Sequential", (), {})}
+    exec(definition.source, namespace)
+    namespace["Sequential"].fit_generator = namespace[definition.name]  # type: ignore[attr-defined]
+    return namespace["Sequential"]().fit_generator(1, 2, 3, 4, 5, None)  # type: ignore[operator]
+
+
+TAKES = "def fit_generator(self, a, b, c, d, e, writer=None, log=False, every=50):\n    return log, every\nSequential.fit_generator = fit_generator\n"
+
+
+@pytest.mark.parametrize(
+    ("calls", "result"),
+    [
+        ("model.fit_generator(1, 2, 3, 4, 5, w, log=True)\n" * 3, (True, 50)),
+        ("model.fit_generator(1, 2, 3, 4, 5, w, True, 10)\n" * 3, (True, 10)),
+        (
+            "model.fit_generator(1, 2, 3, 4, 5, w)\n" * 2 + "model.fit_generator(1, 2, 3, 4, 5, w, log=True)",
+            (False, 50),
+        ),
+        ("model.fit_generator(1, 2, 3, 4, 5, writer=w, log=flag)\n" * 3, (False, 50)),
+    ],
+    ids=["by keyword", "by place", "in one call only", "not a constant"],
+)
+def test_arguments_that_most_calls_pass_are_passed_along(calls: str, result: tuple[bool, int]) -> None:
+    assert function_of(TAKES + calls) == result
+
+
+def test_a_derived_class_brings_its_other_methods() -> None:
+    code = "class Logged(Sequential):\n    def name(self):\n        return 'helped'\n    def fit_generator(self, *a):\n        return self.name()"
+    assert function_of(code) == "helped"
+
+
+def test_the_librarys_method_put_back_is_not_taken_for_the_students() -> None:
+    code = (
+        "kept = Sequential.fit_generator\ndef mine(self, *a):\n    return 'mine'\n"
+        "Sequential.fit_generator = mine\nSequential.fit_generator = kept"
+    )
+    assert function_of(code) == "mine"
