@@ -176,14 +176,19 @@ class Resources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerUse:
-    """A layer of a model that the notebook trained. `origin` is the module of its class (`utils` or `__main__`)."""
+    """A layer of a model that the notebook trained. `origin` is the module of its class (`utils` or `__main__`);
+    `aliases` are other names that the notebook gave to a class of its own."""
 
     kind: str
     origin: str
     name: str
+    aliases: tuple[str, ...] = ()
     inputs: int | None = None
     outputs: int | None = None
     activation: str | None = None
+
+    def is_a(self, kind: str) -> bool:
+        return kind in (self.kind, *self.aliases)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -280,12 +280,21 @@ def _spans(buckets: Floats, values: Floats) -> bool:
 def _summaries_finding(lacking: list[str], wrong: list[str], case: Case) -> Finding:
     definition = case.definitions[WANTED]
     parts = [f"missing: {', '.join(lacking)}" if lacking else "", f"other values: {', '.join(wrong)}" if wrong else ""]
+    message = (
+        say("BatchNormFixed does not write all of the histograms that the given layer writes, under the layer's name.")
+        if lacking
+        else say(
+            "Histograms of BatchNormFixed hold other values than their names say: {names}.", names=", ".join(wrong)
+        )
+    )
     return Finding(
         code="bn.summaries_lost",
-        message=say("BatchNormFixed does not write all of the histograms that the given layer writes."),
-        expected=", ".join(_SUMMARIES),
+        message=message,
+        expected="NAME_" + ", NAME_".join(_SUMMARIES) + ", where NAME is self.name",
         actual="; ".join(part for part in parts if part),
-        hint=say("Keep the block `if writer is not None:` of the given __call__ as it is."),
+        hint=say(
+            "Keep the block `if writer is not None:` of the given __call__ as it is: each tag begins with self.name."
+        ),
         cell=definition.cell,
         line=definition.line,
     )

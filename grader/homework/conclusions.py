@@ -260,16 +260,23 @@ def _plain(source: str) -> str:
 
 
 def _only_comments(source: str) -> str:
-    """The words of a code cell that does nothing: comments, or a string that stands alone; else nothing."""
+    """The words of a code cell: comments, and strings that stand alone. In one that does something, comments from a mark
+    («Вывод:») on."""
     try:
         body = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
     strings = [n.value.value for n in body if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)]
-    if len(strings) < len(body) or any(not isinstance(s, str) for s in strings):
-        return ""
     comments = [line.strip().lstrip("#") for line in source.splitlines() if line.strip().startswith("#")]
+    if len(strings) < len(body) or any(not isinstance(s, str) for s in strings):  # it does something
+        return _from_mark("\n".join(comments))
     return "\n".join([*comments, *map(str, strings)])
+
+
+def _from_mark(text: str) -> str:
+    """Comments beside code explain the code, unless they say that they are a conclusion."""
+    mark = _MARK.search(text)
+    return text[mark.start() :] if mark else ""
 
 
 @cache

@@ -26,9 +26,17 @@ def problems(case: Case, assignment: Assignment, name: str) -> list[Finding]:
         return [_not_logged(case, name)]
     if name in broken_off(case) and (epochs_printed(case, name) or 0) < assignment.epochs:
         return [_broken_off(case, name)]
-    experiment, model = assignment.experiment(name), model_of(case, name)
-    kinds = tuple(layer.kind for layer in model.layers) if model else experiment.layers
-    return [] if kinds == experiment.layers else [_other_layers(name, experiment, kinds)]
+    experiment = assignment.experiment(name)
+    models = [model for model in case.execution.models if model.run == name]
+    if not models or any(_has_layers(model, experiment.layers) for model in models):
+        return []
+    return [_other_layers(name, experiment, tuple(layer.kind for layer in models[-1].layers))]
+
+
+def _has_layers(model: ModelUse, kinds: tuple[str, ...]) -> bool:
+    return len(model.layers) == len(kinds) and all(
+        layer.is_a(kind) for layer, kind in zip(model.layers, kinds, strict=True)
+    )
 
 
 def model_of(case: Case, name: str) -> ModelUse | None:
@@ -129,7 +137,10 @@ def not_finite(name: str, run: Run) -> Finding | None:
         message=say("The run {run} has values that are NaN or infinite.", run=name),
         expected="finite values throughout",
         actual=f"first seen in {bad[0]} at step {bad[1]}",
-        hint=say("Find the first layer whose output is not finite: the histograms of its inputs show why."),
+        hint=say(
+            "Find the first layer whose output is not finite: the histograms of its inputs show why. If all outputs are "
+            "finite, a gradient is not: look for a 0/0 that is only painted over afterwards."
+        ),
         run=name,
         tag=bad[0],
         step=bad[1],

@@ -257,14 +257,16 @@ def _lacking(run: Run, case: Case, analysis: Analysis) -> int:
     held = [max((size(b) for b in h.buckets), default=0) for h in run.histograms if h.tag not in library]
     wild = sum(1 for h in run.histograms if h.tag not in library and any(is_nan(b) for b in h.buckets))
     lacking = sum(max(0, sizes.count(s) - held.count(s)) for s in set(sizes))
-    return max(0, lacking - wild - _without_gradient(model, case))
+    others = sum(max(0, held.count(s) - sizes.count(s)) for s in set(held))  # a layer may have variables of other sizes
+    own = 2 * sum(1 for layer in model.layers if layer.origin == "__main__") if model else 0
+    return max(0, lacking - max(wild, min(others, own)) - _without_gradient(model, case))
 
 
 def _without_gradient(model: ModelUse | None, case: Case) -> int:
     """Variables of repaired batch norms that have no gradient to be logged, as their own probe found."""
     evidence = evidence_for(case, "batch_norm")
     answers = evidence.arrays if evidence is not None and "ordinary_affine" in evidence.arrays else None
-    layers = sum(1 for layer in model.layers if layer.kind == "BatchNormFixed") if model else 0
+    layers = sum(1 for layer in model.layers if layer.is_a("BatchNormFixed")) if model else 0
     if answers is None:
         return 0
     trainable = dict(zip(("dgamma", "dbeta"), answers.get("trainable", np.ones(2)), strict=True))

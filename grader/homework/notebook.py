@@ -88,9 +88,9 @@ def input_gradient_on_constants(case: Case, assignment: Assignment) -> Iterator[
         return
     yield remark(
         "remark.nan_input_gradient",
-        "On constant features BatchNormFixed gives NaN as the gradient for its input: the derivative of the square root at 0 is infinite. A layer below it that is not a ReLU would become NaN.",
+        "On constant features BatchNormFixed gives NaN as the gradient for its input: somewhere it divides by 0, even if the output is mended afterwards. The weights of the layers below can become NaN by it.",
         cell=evidence.question.definition.cell,
-        hint="Add the epsilon under the root: tf.sqrt(tf.math.reduce_variance(x, axis=0) + eps).",
+        hint="Keep the denominator itself away from 0, for example with the epsilon under the root: tf.sqrt(variance + eps).",
     )
 
 

@@ -19,8 +19,9 @@ MOST_FACTS = 5000
 class Trace:
     """Numbers models and sequences as they appear and writes each new fact once."""
 
-    def __init__(self, path):
+    def __init__(self, path, namespace):
         self.path = path
+        self.namespace = namespace
         self.seen = set()
         self.last = {}
         self.objects = []
@@ -52,7 +53,7 @@ class Trace:
 
 
 def install(shell, library, path, fix_seeds):
-    trace = Trace(path)
+    trace = Trace(path, shell.user_ns)
     files = {}
     watch_writers(trace)
     watch_classes(vars(library), trace)
@@ -164,16 +165,24 @@ def note_model(model, args, kwargs, trace):
     known.add(key)
     number = trace.number(model)
     if len(known) == 1:
-        trace.write(fact="model", model=number, logdir=trace.logdir, layers=[layer_fact(l) for l in model._layers])
+        trace.write(
+            fact="model",
+            model=number,
+            logdir=trace.logdir,
+            layers=[layer_fact(l, trace.namespace) for l in model._layers],
+        )
     if writer is not None:
         trace.write(fact="logs", model=number, logdir=next((d for w, d in trace.logdirs if w is writer), None))
     if source is not None:
         trace.write(fact="feed", model=number, **sequence_fact(source, trace))
 
 
-def layer_fact(layer):
+def layer_fact(layer, namespace):
+    kind = type(layer)
+    own = kind.__module__ == "__main__"  # only the notebook's own classes may go by another name
     return {
-        "kind": type(layer).__name__,
+        "kind": kind.__name__,
+        "aliases": sorted(n for n, v in list(namespace.items()) if v is kind and n != kind.__name__)[:5] if own else [],
         "origin": type(layer).__module__,
         "name": str(getattr(layer, "name", "")),
         "inputs": plain(getattr(layer, "inp_shape", None)),

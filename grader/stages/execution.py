@@ -274,6 +274,7 @@ def _layer(raw: dict[str, Any]) -> LayerUse:
         kind=str(raw.get("kind")),
         origin=str(raw.get("origin")),
         name=str(raw.get("name")),
+        aliases=tuple(map(str, raw["aliases"])) if isinstance(raw.get("aliases"), list) else (),
         inputs=_whole(raw.get("inputs")),
         outputs=_whole(raw.get("outputs")),
         activation=str(raw["activation"]) if raw.get("activation") is not None else None,

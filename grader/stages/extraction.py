@@ -441,7 +441,8 @@ def _closure(target: Statement, statements: Sequence[Statement], given: frozense
     """The target and every statement that binds a name it needs, in the notebook's order. Of a name that is defined
     anew (def, class, import) only the last time counts; statements that train are left out."""
     later = [s for s in statements if s.order > target.order and target.binds & s.binds and not _trains(s.node)]
-    chosen = {s.order: s for s in (target, *later)}  # what changes it afterwards belongs to it
+    bases = [s for s in statements if _patched_class(s.node) in target.needs & given and not _trains(s.node)]
+    chosen = {s.order: s for s in (target, *later, *bases)}  # what changes it, or what it derives from, belongs to it
     open_names, closed = set().union(*(s.needs for s in chosen.values())), set(given)
     while open_names:
         name = open_names.pop()
@@ -451,6 +452,16 @@ def _closure(target: Statement, statements: Sequence[Statement], given: frozense
                 chosen[statement.order] = statement
                 open_names |= statement.needs - closed
     return [chosen[order] for order in sorted(chosen)]
+
+
+def _patched_class(node: ast.stmt) -> str | None:
+    """The class in `Class.method = value` and `setattr(Class, "method", value)`, as a statement of its own."""
+    match node:
+        case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=name))]):
+            return name
+        case ast.Expr(value=ast.Call(func=ast.Name(id="setattr"), args=[ast.Name(id=name), *_])):
+            return name
+    return None
 
 
 def _binding(name: str, statements: Sequence[Statement]) -> list[Statement]:

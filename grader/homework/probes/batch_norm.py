@@ -5,8 +5,8 @@ Settings: `name` of the class; `layer`, a name for the instance; `cases`, names 
 Answers, for each case: `C_plain`, the output with gamma 1 and beta 0; `C_affine`, the output with the drawn ones; the
 gradients of sum(weights * output) for gamma, beta and x with the drawn ones: `C_dgamma`, `C_dbeta`, `C_dx`. `again_plain`
 is the output for the second case's input of a layer that was fed the first case's before. `trainable` [2] says
-whether gamma and beta are among what the layer gives to be trained. The event files of one call
-with a writer lie in `summaries`; its output is `log_out`.
+whether gamma and beta are among what the layer gives to be trained. The event files of two calls
+with a writer, at steps 0 and 100, lie in `summaries`; its output is `log_out`.
 """
 
 import tensorflow as tf
@@ -58,6 +58,7 @@ def log(kind, settings, arrays, answer):
     writer = tf.summary.create_file_writer(answer.logdir("summaries"))
     layer = make(kind, settings, float(arrays["gamma"]), float(arrays["beta"]))
     try:
-        answer.put("log_out", layer(tf.constant(arrays["log_x"]), writer, 7))
+        for step in (0, 100):  # a layer may log every so many steps
+            answer.put("log_out", layer(tf.constant(arrays["log_x"]), writer, step))
     finally:
         writer.close()
