@@ -44,12 +44,15 @@ class Step:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Training:
     """A whole training: its steps in order, by epoch; the parameters when each epoch's validation begins, the loss and
-    accuracy on the whole validation set with them, both [epochs]; the final parameters."""
+    accuracy on the whole validation set with them, both [epochs], and the means of the batches' means, in which a short
+    last batch weighs as much as a full one [epochs]; the final parameters."""
 
     epochs: tuple[tuple[Step, ...], ...]
     validated: tuple[Parameters, ...]
     validation_loss: Floats
     validation_accuracy: Floats
+    batch_losses: Floats
+    batch_accuracies: Floats
     train_loss: Floats
     train_accuracy: Floats
     final: tuple[Floats, ...]
@@ -60,8 +63,8 @@ class Training:
 
 
 def _softmax(z: Floats) -> Floats:
-    shifted = np.exp(z - z.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+    shifted = np.exp(z - z.max(axis=-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
 
 
 _FORWARD: dict[str, Callable[[Floats], Floats]] = {
@@ -81,7 +84,8 @@ _BACKWARD: dict[str, Callable[[Floats, Floats], Floats]] = {  # (output, gradien
 
 
 def forward(layers: Sequence[LayerPlan], parameters: Sequence[Floats], x: Floats) -> list[Floats]:
-    """Inputs of all layers and the output of the last one: `len(layers) + 1` arrays [batch, width]."""
+    """Inputs of all layers and the output of the last one: `len(layers) + 1` arrays [batch, width], or [batches, batch,
+    width] for several batches at a time."""
     values = [x]
     for index, layer in enumerate(layers):
         first, second = parameters[2 * index], parameters[2 * index + 1]
@@ -101,7 +105,7 @@ def _normalise(x: Floats) -> tuple[Floats, Floats]:
 
 def _mean(x: Floats) -> Floats:
     """The mean over the batch. On arrays as small as a probe's, `ndarray.mean` takes three times as long."""
-    return np.asarray(np.add.reduce(x, axis=0) / len(x))
+    return np.asarray(np.add.reduce(x, axis=-2, keepdims=True) / x.shape[-2])
 
 
 def _clipped(probabilities: Floats) -> Floats:
@@ -109,14 +113,15 @@ def _clipped(probabilities: Floats) -> Floats:
 
 
 def losses(probabilities: Floats, labels: Ints) -> Floats:
-    """Per-sample cross entropy [batch], as Keras computes it from probabilities: clipped and normalised anew."""
+    """Per-sample cross entropy [..., batch], as Keras computes it from probabilities: clipped and normalised anew."""
     clipped = _clipped(probabilities)
-    return np.asarray(np.log(clipped.sum(axis=1)) - np.log(clipped[np.arange(len(labels)), labels]))
+    of_labels = np.take_along_axis(clipped, labels[..., np.newaxis], axis=-1)[..., 0]
+    return np.asarray(np.log(clipped.sum(axis=-1)) - np.log(of_labels))
 
 
 def correct(probabilities: Floats, labels: Ints) -> Floats:
-    """1.0 where the most probable class is the label, else 0.0 [batch]."""
-    return np.asarray(probabilities.argmax(axis=1) == labels, dtype=np.float64)
+    """1.0 where the most probable class is the label, else 0.0 [..., batch]."""
+    return np.asarray(probabilities.argmax(axis=-1) == labels, dtype=np.float64)
 
 
 def gradients(layers: Sequence[LayerPlan], parameters: Sequence[Floats], x: Floats, labels: Ints) -> Step:
@@ -242,12 +247,14 @@ def retrace(task: Task, train: Sequence[Fetch], validation: Sequence[Fetch], fin
 def _training(
     task: Task, epochs: Sequence[Sequence[Step]], validated: Sequence[Parameters], final: Parameters
 ) -> Training:
-    validation = [_evaluate(task, parameters) for parameters in validated]
+    validation = np.array([_evaluate(task, parameters) for parameters in validated]).reshape(-1, 4)
     return Training(
         epochs=tuple(tuple(steps) for steps in epochs),
         validated=tuple(validated),
-        validation_loss=np.array([loss for loss, _ in validation]),
-        validation_accuracy=np.array([accuracy for _, accuracy in validation]),
+        validation_loss=validation[:, 0],
+        validation_accuracy=validation[:, 1],
+        batch_losses=validation[:, 2],
+        batch_accuracies=validation[:, 3],
         train_loss=np.array([np.concatenate([step.losses for step in steps]).mean() for steps in epochs]),
         train_accuracy=np.array([np.concatenate([step.correct for step in steps]).mean() for steps in epochs]),
         final=final,
@@ -258,10 +265,20 @@ def _batches(x: Floats, labels: Ints, size: int) -> list[tuple[Floats, Ints]]:
     return [(x[i : i + size], labels[i : i + size]) for i in range(0, len(x), size)]
 
 
-def _evaluate(task: Task, parameters: Parameters) -> tuple[float, float]:
-    """Loss and accuracy on the validation set. Batch norm works batch by batch, so the set is fed in batches."""
-    found = []
-    for x, labels in _batches(*task.validation, task.batch_size):
+def _evaluate(task: Task, parameters: Parameters) -> tuple[float, float, float, float]:
+    """Loss and accuracy on the validation set, then the means of the batches' means. Batch norm works batch by batch, so
+    the set is fed in batches: all full ones together, then the rest."""
+    found: list[tuple[Floats, Floats]] = []
+    for x, labels in _stacks(*task.validation, task.batch_size):
         out = forward(task.layers, parameters, x)[-1]
         found.append((losses(out, labels), correct(out, labels)))
-    return float(np.concatenate([f[0] for f in found]).mean()), float(np.concatenate([f[1] for f in found]).mean())
+    whole = [np.concatenate([part[i].ravel() for part in found]).mean() for i in (0, 1)]
+    batches = [np.concatenate([part[i].mean(axis=-1) for part in found]).mean() for i in (0, 1)]
+    return float(whole[0]), float(whole[1]), float(batches[0]), float(batches[1])
+
+
+def _stacks(x: Floats, labels: Ints, size: int) -> list[tuple[Floats, Ints]]:
+    """The batches as arrays [batches, batch, width] and [batches, batch]: the full ones, and the short last one."""
+    full = len(x) // size * size
+    parts = ((x[:full], labels[:full], size), (x[full:], labels[full:], len(x) - full))
+    return [(a.reshape(-1, n, a.shape[1]), b.reshape(-1, n)) for a, b, n in parts if len(a)]

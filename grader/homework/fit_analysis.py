@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.homework.expected import Fetch, Parameters, Task, Training, correct, forward, losses, retrace, train
+from grader.homework.expected import Fetch, Parameters, Task, Training, retrace, train
 from grader.homework.questions import task_of
 from grader.homework.series import is_histogram_of, is_nan, size
 from grader.records import Evidence, Floats, Histograms, Run, Scalars
@@ -98,7 +98,7 @@ def analyse(evidence: Evidence) -> Analysis:
         variables=variables,
         offset=offset,
         tags=tuple(_read_tag(h, training, gradients, offset, task) for h in run.histograms) if run else (),
-        scalars=tuple(_read_scalars(run.scalars, task, training)) if run else (),
+        scalars=tuple(_read_scalars(run.scalars, training)) if run else (),
     )
 
 
@@ -274,9 +274,9 @@ def _cuts(buckets: Floats, values: Floats) -> bool:
 # --- scalars --------------------------------------------------------------------------------------------------------
 
 
-def _read_scalars(scalars: Sequence[Scalars], task: Task, training: Training) -> list[ScalarReading]:
+def _read_scalars(scalars: Sequence[Scalars], training: Training) -> list[ScalarReading]:
     wholes = {"validation_loss": training.validation_loss, "validation_accuracy": training.validation_accuracy}
-    means = _batch_means(task, training)
+    means = {"validation_loss": training.batch_losses, "validation_accuracy": training.batch_accuracies}
     running = _running(training)
     per_epoch = {"train_loss": training.train_loss, "train_accuracy": training.train_accuracy}
     found = []
@@ -338,18 +338,4 @@ def _running(training: Training) -> dict[str, Floats]:
         sizes = np.cumsum([len(step.losses) for step in steps])
         found["train_loss"] += list(np.cumsum([step.losses.sum() for step in steps]) / sizes)
         found["train_accuracy"] += list(np.cumsum([step.correct.sum() for step in steps]) / sizes)
-    return {role: np.array(values) for role, values in found.items()}
-
-
-def _batch_means(task: Task, training: Training) -> dict[str, Floats]:
-    """Means of the batches' means, in which a short last batch weighs as much as a full one [epochs]."""
-    found: dict[str, list[float]] = {"validation_loss": [], "validation_accuracy": []}
-    x, labels = task.validation
-    for parameters in training.validated:
-        batches = [
-            (x[i : i + task.batch_size], labels[i : i + task.batch_size]) for i in range(0, len(x), task.batch_size)
-        ]
-        outs = [(forward(task.layers, parameters, bx)[-1], by) for bx, by in batches]
-        found["validation_loss"].append(float(np.mean([losses(out, by).mean() for out, by in outs])))
-        found["validation_accuracy"].append(float(np.mean([correct(out, by).mean() for out, by in outs])))
     return {role: np.array(values) for role, values in found.items()}
