@@ -43,16 +43,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Training:
-    """A whole training: its steps in order, by epoch; the parameters when each epoch's validation begins, the loss and
-    accuracy on the whole validation set with them, both [epochs], and the means of the batches' means, in which a short
-    last batch weighs as much as a full one [epochs]; the final parameters."""
+    """A whole training: its steps in order, by epoch; the parameters when each epoch ends; loss and accuracy of all samples
+    of an epoch as they were trained on, both [epochs]; the final parameters."""
 
     epochs: tuple[tuple[Step, ...], ...]
     validated: tuple[Parameters, ...]
-    validation_loss: Floats
-    validation_accuracy: Floats
-    batch_losses: Floats
-    batch_accuracies: Floats
     train_loss: Floats
     train_accuracy: Floats
     final: tuple[Floats, ...]
@@ -222,50 +217,30 @@ def train(task: Task) -> Training:
     validated: list[Parameters] = []
     for _ in range(task.epochs):
         epochs.append([])
-        for x, labels in _batches(*task.train, task.batch_size):
+        for x, labels in batches(*task.train, task.batch_size):
             epochs[-1].append(gradients(task.layers, parameters, x, labels))
             parameters = optimizer.update(parameters, epochs[-1][-1].gradients)
         validated.append(parameters)
-    return _training(task, epochs, validated, parameters)
+    return whole_training(epochs, validated)
 
 
-Fetch = tuple[int, Parameters]  # a batch's number, and the parameters when it was fetched
-
-
-def retrace(task: Task, train: Sequence[Fetch], validation: Sequence[Fetch], final: Parameters) -> Training:
-    """A training that went its own way: its gradients and validation values at the parameters that were seen. An epoch
-    begins with batch 0; a validation is done with the parameters that it begins with."""
-    batches = _batches(*task.train, task.batch_size)
-    epochs: list[list[Step]] = []
-    for number, parameters in train:
-        if number == 0 or not epochs:
-            epochs.append([])
-        epochs[-1].append(gradients(task.layers, parameters, *batches[number]))
-    return _training(task, epochs, [parameters for number, parameters in validation if number == 0], final)
-
-
-def _training(
-    task: Task, epochs: Sequence[Sequence[Step]], validated: Sequence[Parameters], final: Parameters
-) -> Training:
-    validation = np.array([_evaluate(task, parameters) for parameters in validated]).reshape(-1, 4)
+def whole_training(epochs: Sequence[Sequence[Step]], validated: Sequence[Parameters]) -> Training:
+    """A training of these steps; `validated` are the parameters when each epoch ended."""
     return Training(
         epochs=tuple(tuple(steps) for steps in epochs),
         validated=tuple(validated),
-        validation_loss=validation[:, 0],
-        validation_accuracy=validation[:, 1],
-        batch_losses=validation[:, 2],
-        batch_accuracies=validation[:, 3],
         train_loss=np.array([np.concatenate([step.losses for step in steps]).mean() for steps in epochs]),
         train_accuracy=np.array([np.concatenate([step.correct for step in steps]).mean() for steps in epochs]),
-        final=final,
+        final=validated[-1],
     )
 
 
-def _batches(x: Floats, labels: Ints, size: int) -> list[tuple[Floats, Ints]]:
+def batches(x: Floats, labels: Ints, size: int) -> list[tuple[Floats, Ints]]:
+    """The batches in order, the last one maybe short."""
     return [(x[i : i + size], labels[i : i + size]) for i in range(0, len(x), size)]
 
 
-def _evaluate(task: Task, parameters: Parameters) -> tuple[float, float, float, float]:
+def evaluate(task: Task, parameters: Parameters) -> tuple[float, float, float, float]:
     """Loss and accuracy on the validation set, then the means of the batches' means. Batch norm works batch by batch, so
     the set is fed in batches: all full ones together, then the rest."""
     found: list[tuple[Floats, Floats]] = []

@@ -11,12 +11,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.homework.expected import Fetch, Parameters, Task, Training, retrace, train
+from grader.homework.expected import Parameters, Task, Training
 from grader.homework.questions import task_of
 from grader.homework.series import is_histogram_of, is_nan, size
+from grader.homework.traced import Traced, Validated, traced
 from grader.records import Evidence, Floats, Histograms, Run, Scalars
 
-SAME = 1e-3  # of the way that weights went: both sides compute in float64 and agree to 1e-9; a detour by float32 may cost more
 TOLERANCE = 1e-4  # float32 metrics and summaries keep 7 digits; three of them are left for sums in another order
 LIBRARY_SUFFIXES = {
     "dense": ("kernel", "bias", "activation", "z"),
@@ -64,6 +64,7 @@ class Analysis:
 
     task: Task
     training: Training
+    validated: Validated
     run: Run | None
     variables: tuple[Variable, ...]
     offset: int
@@ -85,64 +86,27 @@ class Analysis:
 @lru_cache(maxsize=8)
 def analyse(evidence: Evidence) -> Analysis:
     """Compare what the main scenario logged with what it must have been."""
-    task = task_of(evidence, "main")
-    training = _training_of(evidence, task)
+    task, seen = task_of(evidence, "main"), traced(evidence, "main")
     run = next((run for run in evidence.runs if run.name == "main"), None)
-    variables = _variables(task)
-    offset = _label_offset(task, training, run)
-    gradients = _Gradients(training)
+    offset = _label_offset(task, seen.training, run)
     return Analysis(
         task=task,
-        training=training,
+        training=seen.training,
+        validated=seen.validated,
         run=run,
-        variables=variables,
+        variables=_variables(task),
         offset=offset,
-        tags=tuple(_read_tag(h, training, gradients, offset, task) for h in run.histograms) if run else (),
-        scalars=tuple(_read_scalars(run.scalars, training)) if run else (),
+        tags=_read_tags(run, seen, offset) if run else (),
+        scalars=tuple(_read_scalars(run.scalars, seen)) if run else (),
     )
 
 
-def distance(evidence: Evidence, name: str) -> float | None:
-    """How far a scenario's weights ended from where the course's method takes them, relative to how far they should
-    have gone (the largest of all variables). None when they could not be read back."""
-    task = task_of(evidence, name)
-    expected, found = train(task).final, _final(evidence, name)
-    if any(a is None or a.shape != e.shape for a, e in zip(found, expected, strict=True)):
-        return None
-    worst = 0.0
-    for first, last, actual in zip(task.parameters, expected, found, strict=True):
-        way, gap = float(np.abs(last - first).max()), float(np.abs(np.subtract(actual, last, dtype=np.float64)).max())  # type: ignore[arg-type]
-        worst = max(worst, gap / way if np.isfinite(gap) else np.inf)
-    return worst
-
-
-def _final(evidence: Evidence, name: str) -> list[NDArray[np.generic] | None]:
-    return [evidence.arrays.get(f"{name}_f{i}") for i in range(len(task_of(evidence, name).parameters))]
-
-
-def _training_of(evidence: Evidence, task: Task) -> Training:
-    """What the student's function did: the course's training, or, where it goes its own way, that way. So a mistake in
-    the training costs nothing for what is logged about it, as long as that is true."""
-    way = distance(evidence, "main")
-    if way is None or way <= SAME:
-        return train(task)
-    fetches = [_fetches(evidence, part, task) for part in ("main_train", "main_validation")]
-    final = [np.asarray(value, dtype=np.float64) for value in _final(evidence, "main")]
-    return retrace(task, fetches[0], fetches[1], tuple(final)) if all(fetches) else train(task)
-
-
-def _fetches(evidence: Evidence, part: str, task: Task) -> list[Fetch]:
-    """(batch, parameters) in the order of fetching; nothing when the notes do not fit the task."""
-    shapes = [parameter.shape for parameter in task.parameters]
-    numbers = evidence.arrays.get(f"{part}_at", np.zeros(0, dtype=np.int64))
-    weights = [np.asarray(evidence.arrays.get(f"{part}_w{i}", np.zeros(0)), np.float64) for i in range(len(shapes))]
-    count = len(task.train[0]) if part.endswith("train") else len(task.validation[0])
-    batches = -(-count // task.batch_size)
-    if numbers.ndim != 1 or any(w.shape != (len(numbers), *s) for w, s in zip(weights, shapes, strict=True)):
-        return []
-    return [
-        (int(number), tuple(w[i] for w in weights)) for i, number in enumerate(numbers) if 0 <= int(number) < batches
-    ]
+def _read_tags(run: Run, seen: Traced, offset: int) -> tuple[TagReading, ...]:
+    """Each tag read as gradients of the course's loss, or where training went its own way, as those that were applied: a
+    mistake in the training costs nothing for what is logged about it, as long as that is true."""
+    witnesses = [(t, _Gradients(t)) for t in (seen.training, seen.applied) if t is not None]
+    readings = [[_read_tag(h, training, held, offset) for training, held in witnesses] for h in run.histograms]
+    return tuple(next((r for r in by_witness if r.kind == "gradient"), by_witness[0]) for by_witness in readings)
 
 
 def _variables(task: Task) -> tuple[Variable, ...]:
@@ -169,7 +133,7 @@ def _label_offset(task: Task, training: Training, run: Run | None) -> int:
     return found.most_common(1)[0][0] if found and found.most_common(1)[0][1] else 0
 
 
-def _read_tag(series: Histograms, training: Training, gradients: _Gradients, offset: int, task: Task) -> TagReading:
+def _read_tag(series: Histograms, training: Training, gradients: _Gradients, offset: int) -> TagReading:
     own = gradients.aligned_owner(series, offset)
     if own is not None:
         points = tuple((int(label), own, int(label) - offset) for label in series.steps)
@@ -180,7 +144,7 @@ def _read_tag(series: Histograms, training: Training, gradients: _Gradients, off
     )
     owners = {variable for _, variable, _ in found}
     if None in owners or not found:
-        return TagReading(tag=series.tag, points=found, kind=_other_kind(series, training, offset, task))
+        return TagReading(tag=series.tag, points=found, kind=_other_kind(series, training, offset))
     if len(owners) > 1:
         return TagReading(tag=series.tag, points=found, kind="mixed")
     grows = all(a < b for a, b in pairwise(series.steps))
@@ -233,7 +197,7 @@ class _Gradients:
         return [(int(iteration), int(variable)) for iteration, variable in np.argwhere(near)]
 
 
-def _other_kind(series: Histograms, training: Training, offset: int, task: Task) -> str:
+def _other_kind(series: Histograms, training: Training, offset: int) -> str:
     """Names for what a tag holds when it is no gradient, to say something helpful. The last point is looked at."""
     if any(is_nan(buckets) for buckets in series.buckets) or not len(series.buckets):
         return "unknown"
@@ -274,31 +238,46 @@ def _cuts(buckets: Floats, values: Floats) -> bool:
 # --- scalars --------------------------------------------------------------------------------------------------------
 
 
-def _read_scalars(scalars: Sequence[Scalars], training: Training) -> list[ScalarReading]:
-    wholes = {"validation_loss": training.validation_loss, "validation_accuracy": training.validation_accuracy}
-    means = {"validation_loss": training.batch_losses, "validation_accuracy": training.batch_accuracies}
-    running = _running(training)
-    per_epoch = {"train_loss": training.train_loss, "train_accuracy": training.train_accuracy}
-    found = []
-    for series in scalars:
-        reading = _validation_reading(series, wholes, means, len(training.epochs[0]))
-        found.append(reading or _train_reading(series, running, per_epoch))
+def _read_scalars(scalars: Sequence[Scalars], seen: Traced) -> list[ScalarReading]:
+    running = _running(seen.training)
+    per_epoch = {"train_loss": seen.training.train_loss, "train_accuracy": seen.training.train_accuracy}
+    steps = len(seen.training.epochs[0])
+    found = [_validation_reading(s, seen.validated, steps) or _train_reading(s, running, per_epoch) for s in scalars]
     return [reading for reading in found if reading is not None]
 
 
-def _validation_reading(
-    series: Scalars, wholes: Mapping[str, Floats], means: Mapping[str, Floats], steps: int
-) -> ScalarReading | None:
-    for role, values in wholes.items():
-        grows = bool(np.all(np.diff(series.steps) > 0))
-        began = bool(np.array_equal(series.steps, np.arange(len(values)) * steps))
-        if _equal(series.values, values):
-            return ScalarReading(tag=series.tag, role=role, quality="exact" if grows else "mixed", began=began)
-        if _equal(series.values, means[role]):
-            return ScalarReading(tag=series.tag, role=role, quality="batch_means" if grows else "mixed", began=began)
-        if _contains(series.values, values):
+def _validation_reading(series: Scalars, validated: Validated, steps: int) -> ScalarReading | None:
+    grows = bool(np.all(np.diff(series.steps) > 0))
+    for role, values, means in (
+        ("validation_loss", validated.losses, validated.batch_losses),
+        ("validation_accuracy", validated.accuracies, validated.batch_accuracies),
+    ):
+        began = bool(np.array_equal(series.steps, np.arange(len(validated.ends)) * steps))
+        for quality, expected in (("exact", values), ("batch_means", means)):
+            if _selects(series.values, expected, validated.ends):
+                return ScalarReading(tag=series.tag, role=role, quality=quality if grows else "mixed", began=began)
+        if _contains(series.values, values[list(validated.ends)]):
             return ScalarReading(tag=series.tag, role=role, quality="mixed")
     return None
+
+
+def _selects(actual: Floats, candidates: Floats, ends: Sequence[int]) -> bool:
+    """Whether values are candidates, in order, with one at least of each epoch: after the end of the one before it."""
+    if _equal(actual, candidates[list(ends)]) or _equal(actual, candidates):
+        return True
+    places, place = [], -1
+    for value in actual:
+        near = np.flatnonzero(_near(candidates[place + 1 :], value))
+        if not len(near):
+            return False
+        place += 1 + int(near[0])
+        places.append(place)
+    before = (-1, *ends[:-1])
+    return bool(ends) and all(any(a < p <= b for p in places) for a, b in zip(before, ends, strict=True))
+
+
+def _near(expected: Floats, actual: float) -> NDArray[np.bool_]:
+    return np.asarray(np.abs(expected - actual) <= TOLERANCE * np.abs(expected) + 1e-6)
 
 
 def _equal(actual: Floats, expected: Floats) -> bool:

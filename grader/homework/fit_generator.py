@@ -16,13 +16,14 @@ from grader.homework.common import (
     probe_fault,
     unlike_notebook,
 )
-from grader.homework.expected import train
+from grader.homework.expected import batches, evaluate
 from grader.homework.experiments import trained_epochs
-from grader.homework.fit_analysis import LIBRARY_SUFFIXES, SAME, Analysis, Variable, analyse, distance
+from grader.homework.fit_analysis import LIBRARY_SUFFIXES, Analysis, Variable, analyse
 from grader.homework.questions import task_of
 from grader.homework.roles import roles_of
 from grader.homework.series import is_nan, size
-from grader.records import Case, Evidence, Finding, Floats, ModelUse, Run, Severity, Verdict, say
+from grader.homework.traced import SAME, distance, passes_cut_short, scenarios_of, seen_otherwise
+from grader.records import Case, Evidence, Finding, Floats, Ints, ModelUse, Run, Severity, Verdict, say
 
 WANTED = "fit_generator"
 _KINDS = {
@@ -318,12 +319,28 @@ def validation_scalars(case: Case, assignment: Assignment) -> Verdict:
     if evidence is None:
         return verdict
     analysis = analyse(evidence)
+    cut = passes_cut_short(evidence)
+    if cut is not None:
+        return failed(_cut_short(cut, case))
     share, findings = 0.0, []
     for role, name in (("validation_loss", "loss"), ("validation_accuracy", "metric")):
         quality, found = _validation(role, name, analysis, case, assignment)
         share += quality / 2
         findings += found
     return partial(share, *findings)
+
+
+def _cut_short(cut: tuple[int, int], case: Case) -> Finding:
+    definition = case.definitions[WANTED]
+    return Finding(
+        code="fit.validation_cut_short",
+        message=say("The loop over eval_seq ends early: validation is not on the whole set."),
+        expected=f"all {cut[1]} batches",
+        actual=f"{cut[0]} of {cut[1]} batches, on a longer set than the notebook's",
+        hint=say("Take the condition that ends the loop out: the set has 79 batches, and each of them counts."),
+        cell=definition.cell,
+        line=definition.line,
+    )
 
 
 def _validation(
@@ -434,7 +451,7 @@ def _no_validation(role: str, name: str, analysis: Analysis, case: Case) -> Find
 
 
 def _near_miss(role: str, analysis: Analysis) -> tuple[str, str, str] | None:
-    """A tag that looks like the wanted scalar by its name, and what it seems to hold."""
+    """A tag that looks like the wanted scalar by its name, what it seems to hold, and what to try."""
     if analysis.run is None:
         return None
     known = {reading.tag for reading in analysis.scalars}
@@ -442,28 +459,62 @@ def _near_miss(role: str, analysis: Analysis) -> tuple[str, str, str] | None:
     for series in analysis.run.scalars:
         low = series.tag.lower()
         if series.tag not in known and word in low and any(part in low for part in ("val", "eval", "test")):
-            return (
-                series.tag,
-                _what_instead(series.values, role, analysis),
-                "Reset the metrics each epoch, and go over the whole of eval_seq after the training loop of the epoch.",
-            )
+            return series.tag, *_what_instead(series.values, role, analysis)
     return None
 
 
-def _what_instead(values: Floats, role: str, analysis: Analysis) -> str:
+_WRONG_DATA = "Go over the whole of eval_seq after the training loop of the epoch, and over nothing else."
+
+
+def _what_instead(values: Floats, role: str, analysis: Analysis) -> tuple[str, str]:
+    """What values that are not the wanted ones seem to be, and what to try."""
     if not np.isfinite(values).all():
-        return "its values are not finite"
-    on_train = _on_training_set(role, analysis)
-    if len(values) == len(on_train) and np.allclose(values, on_train, rtol=1e-3, atol=1e-4):
-        return "these are the values on the training set"
+        return "its values are not finite", "Look for a division by zero, or a metric that was never updated."
     if len(values) < analysis.task.epochs:
-        return f"it has {len(values)} points in {analysis.task.epochs} epochs"
-    return "its values differ from the recomputed ones"
+        told = f"it has {len(values)} points in {analysis.task.epochs} epochs"
+        return told, "Write the point in every epoch: inside the loop over epochs, after the loop over eval_seq."
+    wanted, at = _wanted(role, analysis), [values[-1]]
+    count = len(batches(*analysis.task.validation, analysis.task.batch_size))
+    alternatives = (
+        (lambda: _values_on(analysis.task.train, role, analysis), "these are the values on the training set", _WRONG_DATA),
+        (lambda: 1.0 - wanted, "these are 1 minus the wanted values", "Write the metric itself, not the rate of errors."),
+        (lambda: np.log(wanted), "these are the logarithms of the wanted values", "Write the value as it is."),
+        (lambda: wanted / count, "these were divided by the number of batches once too often", "A mean is divided once."),
+        (lambda: wanted * count, "these are sums over the batches, not means", "Divide the sum by the number of samples."),
+        (lambda: _of_part(0, role, analysis), "these are the values of the first validation batch alone", _WRONG_DATA),
+        (lambda: _of_part(count - 1, role, analysis), "these are the values of the last validation batch alone", _WRONG_DATA),
+        (lambda: _without_last(role, analysis), "the last, short batch of eval_seq is missing in them", _WRONG_DATA),
+        (lambda: np.roll(wanted, 1), "these are the values of the epoch before", "Write the value after it was computed."),
+        (lambda: np.cumsum(wanted) / (1 + np.arange(len(wanted))), "they run on over all epochs so far",
+         "Make the metrics anew in each epoch, or call reset_state()."),
+    )  # fmt: skip
+    for made, told, advice in alternatives:
+        expected = made()
+        if len(expected) and np.allclose(at, expected[-1:], rtol=1e-3, atol=1e-5):
+            return told, advice
+    return "its values differ from the recomputed ones", "Reset the metrics each epoch. " + _WRONG_DATA
 
 
-def _on_training_set(role: str, analysis: Analysis) -> Floats:
-    twin = train(replace(analysis.task, validation=analysis.task.train))
-    return twin.validation_loss if role.endswith("loss") else twin.validation_accuracy
+def _wanted(role: str, analysis: Analysis) -> Floats:
+    found = analysis.validated.losses if role.endswith("loss") else analysis.validated.accuracies
+    return found[list(analysis.validated.ends)]
+
+
+def _values_on(data: tuple[Floats, Ints], role: str, analysis: Analysis) -> Floats:
+    """The values at each epoch's end on other data than the validation set."""
+    task = replace(analysis.task, validation=data)
+    found = [evaluate(task, parameters) for parameters in analysis.training.validated] if len(data[1]) else []
+    return np.array([values[0 if role.endswith("loss") else 1] for values in found])
+
+
+def _of_part(number: int, role: str, analysis: Analysis) -> Floats:
+    return _values_on(batches(*analysis.task.validation, analysis.task.batch_size)[number], role, analysis)
+
+
+def _without_last(role: str, analysis: Analysis) -> Floats:
+    x, labels = analysis.task.validation
+    full = (len(x) - 1) // analysis.task.batch_size * analysis.task.batch_size
+    return _values_on((x[:full], labels[:full]), role, analysis)
 
 
 def _enough(run: Run, role: str, case: Case, assignment: Assignment) -> bool:
@@ -493,7 +544,7 @@ def training_preserved(case: Case, assignment: Assignment) -> Verdict:
     evidence, verdict = _ready(case)
     if evidence is None:
         return verdict
-    for name in ("main", "second"):
+    for name in scenarios_of(evidence):
         unlike, fault = unlike_notebook(case, evidence, None, name), probe_fault(evidence, name)
         if unlike is not None:
             return unlike
@@ -517,11 +568,21 @@ def _training_differs(way: float, name: str, evidence: Evidence, case: Case) -> 
             epochs=task.epochs,
         ),
         expected="the same weights, apart from rounding",
-        actual=f"off by {way:.2g} of the way they went",
+        actual="; ".join(filter(None, [seen_otherwise(evidence, name), _how_far(way)])),
         hint=say(
             "Compare with the course's method: one update a batch with the gradients as they are, every batch once, "
             "the optimizer that was passed in, and no update in the validation loop."
         ),
         cell=definition.cell,
         line=definition.line,
+    )
+
+
+def _how_far(way: float) -> str:
+    if not np.isfinite(way):
+        return "the weights are not finite"
+    return (
+        f"the weights end {way:.0%} of their way off"
+        if way < 1
+        else "the weights end further off than they should have gone"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
@@ -13,6 +14,7 @@ from grader.homework.expected import LayerPlan, Task
 from grader.records import Definition, Evidence, Question
 
 _STEPS = 19  # an epoch: as 469 steps modulo 50, so that `step % 50 == 0` behaves as in the homework
+_FEWEST_BOUND, _MOST_BOUND = 8, 500  # an epoch has 469 batches, a validation 79
 _CASES = ("ordinary", "wide", "constant", "single")
 
 
@@ -30,17 +32,22 @@ def _word(rng: np.random.Generator) -> str:
 
 
 def _fit_generator(definition: Definition, rng: np.random.Generator) -> Question:
-    scenarios = (
+    scenarios = [
         _scenario("main", rng, normed=True, epochs=int(rng.integers(6, 8)), steps=_STEPS, optimizer="adam"),
         _scenario("second", rng, normed=False, epochs=2, steps=int(rng.integers(4, 8)), optimizer="sgd"),
-    )
+    ]
+    bound = largest_bound(definition.source)
+    if bound:  # a pass that is cut short shows only where there is more to pass over
+        scenarios.append(
+            _scenario("long", rng, normed=False, epochs=1, steps=bound + 3, optimizer="sgd", rest=bound + 3)
+        )
     arrays = {f"{s['name']}_{key}": value for s, own in scenarios for key, value in own.items()}
     settings: dict[str, object] = {"name": definition.name, "scenarios": [s for s, _ in scenarios]}
     return Question(probe="fit_generator", definition=definition, settings=settings, arrays=arrays)
 
 
 def _scenario(
-    name: str, rng: np.random.Generator, *, normed: bool, epochs: int, steps: int, optimizer: str
+    name: str, rng: np.random.Generator, *, normed: bool, epochs: int, steps: int, optimizer: str, rest: int = 0
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """A small network and data: tanh units, so that no feature is constant and the flawed batch norm stays finite. The
     validation set has so many batches that an accuracy taken while weights change is not right by luck in all epochs."""
@@ -53,7 +60,7 @@ def _scenario(
             int(rng.integers(1, len(layers))), {"kind": "batch_norm", "name": _word(rng), "activation": "linear"}
         )
     train = batch * steps - int(rng.integers(1, batch // 2))
-    validation = batch * int(rng.integers(8, 12)) + int(rng.integers(2, batch - 1))
+    validation = batch * (rest or int(rng.integers(8, 12))) + int(rng.integers(2, batch - 1))
     scenario = {
         "name": name,
         "layers": layers,
@@ -67,6 +74,25 @@ def _scenario(
         arrays[f"x_{part}"] = rng.integers(0, 256, size=(count, height, width)).astype(np.uint8)
         arrays[f"y_{part}"] = _labels(arrays[f"x_{part}"], classes, rng)
     return scenario, arrays
+
+
+def largest_bound(source: str) -> int:
+    """The largest whole number between 8 and 500 that code compares with, counts to or cuts at: where a loop over batches
+    may end early. What a remainder is taken of (`step % 50`) is none."""
+    found: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Compare(left=left, comparators=right):
+                found |= {n for part in (left, *right) for n in _numbers(part)}
+            case ast.Call(func=ast.Name(id="range" | "islice") | ast.Attribute(attr="islice" | "take"), args=args):
+                found |= {n for part in args for n in _numbers(part)}
+            case ast.Slice(upper=ast.expr() as upper):
+                found |= set(_numbers(upper))
+    return max((n for n in found if _FEWEST_BOUND <= n <= _MOST_BOUND), default=0)
+
+
+def _numbers(node: ast.expr) -> list[int]:
+    return [node.value] if isinstance(node, ast.Constant) and type(node.value) is int else []
 
 
 def _dense(rng: np.random.Generator, inputs: int, outputs: int, activation: str) -> dict[str, Any]:

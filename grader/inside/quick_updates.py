@@ -13,7 +13,7 @@ from tracing import PLAIN, SETTINGS, are_batch, from_library, of_any_length, onc
 # --- optimizers -----------------------------------------------------------------------------------------------------
 
 
-BOOKS = ("_trainable_variables_indices", "_distribution_strategy")
+BOOKS = ("_trainable_variables_indices", "_distribution_strategy", "apply")  # "apply": the probe's note of each call
 
 
 class Remembered:

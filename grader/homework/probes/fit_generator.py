@@ -4,15 +4,19 @@ Settings: `name` of the function; `scenarios`, each with `name`, `layers` (kind,
 `epochs`, `batch_size`, `optimizer`, `rate`. Arrays, each with the scenario's name before it: `_p0`, `_p1`, … the first
 parameters, `_x_train` [n, h, w], `_y_train` [n], `_x_validation`, `_y_validation`.
 Answers: `_f0`, `_f1`, … the parameters afterwards, and the event files of each scenario in a folder of its name; for
-each batch in the order they were fetched, `_train_at` [fetches] its number and `_train_w0`, … [fetches, …] the
-parameters at that moment; the same for `_validation_`.
+each batch in the order they were fetched, `_train_at` [fetches] its number, `_train_when` [fetches] a moment that grows
+and `_train_w0`, … [fetches, …] the parameters at that moment; the same for `_validation_`. For each update by the optimizer
+that was passed in, `_apply_when` [updates], `_apply_w0`, … the parameters before it and `_apply_g0`, … the gradients that
+were applied, NaN where a variable was left out. Updates inside of a compiled function are not seen.
 """
+
+import itertools
 
 import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-MOST_FETCHES = 2000
+MOST_NOTES = 2000
 
 
 def run(namespace, settings, arrays, answer):
@@ -20,7 +24,7 @@ def run(namespace, settings, arrays, answer):
     for scenario in settings["scenarios"]:
         own = {k.removeprefix(scenario["name"] + "_"): v for k, v in arrays.items() if k.startswith(scenario["name"])}
         answer.measure(scenario["name"], lambda s=scenario, a=own: train(namespace, s, a, answer, writer=True))
-    scenario = settings["scenarios"][-1]
+    scenario = settings["scenarios"][1]
     own = {k.removeprefix(scenario["name"] + "_"): v for k, v in arrays.items() if k.startswith(scenario["name"])}
     answer.measure("no_writer", lambda: train(namespace, {**scenario, "epochs": 1}, own, answer, writer=False))
 
@@ -30,15 +34,20 @@ def train(namespace, scenario, arrays, answer, *, writer):
     variables = model.trainable_variables
     for index, variable in enumerate(variables):
         variable.assign(arrays[f"p{index}"])
-    kind, notes = namespace["MNISTSequence"], {"train": [], "validation": []}
-    sequences = [sequence(noting(kind, notes[part], variables), arrays, part, scenario["batch_size"]) for part in notes]
+    kind, fetches, clock = namespace["MNISTSequence"], {"train": [], "validation": []}, itertools.count()
+    sequences = [
+        sequence(noting(kind, notes, variables, clock), arrays, part, scenario["batch_size"])
+        for part, notes in fetches.items()
+    ]
+    optimizer, updates = make_optimizer(scenario), []
+    note_updates(optimizer, updates, variables, clock)
     log = tf.summary.create_file_writer(answer.logdir(scenario["name"])) if writer else None
     try:
         model.fit_generator(
             *sequences,
             scenario["epochs"],
             keras.losses.sparse_categorical_crossentropy,
-            make_optimizer(scenario),
+            optimizer,
             log,
         )
     finally:
@@ -46,8 +55,9 @@ def train(namespace, scenario, arrays, answer, *, writer):
             log.close()
             for index, variable in enumerate(variables):
                 answer.put(f"{scenario['name']}_f{index}", variable.numpy())
-            for part, fetches in notes.items():
-                put_notes(answer, f"{scenario['name']}_{part}", fetches)
+            for part, notes in fetches.items():
+                put_fetches(answer, f"{scenario['name']}_{part}", notes)
+            put_updates(answer, f"{scenario['name']}_apply", updates)
 
 
 def make_layer(namespace, layer):
@@ -62,23 +72,54 @@ def make_optimizer(scenario):
     return kind(learning_rate=scenario["rate"])
 
 
-def noting(kind, fetches, variables):
+def noting(kind, notes, variables, clock):
     """The course's sequence, which also notes the model's parameters whenever a batch is fetched."""
 
     class Noting(kind):
         def __getitem__(self, index):
             batch = super().__getitem__(index)
-            if len(fetches) < MOST_FETCHES:
-                fetches.append((index, [variable.numpy() for variable in variables]))
+            if len(notes) < MOST_NOTES:
+                notes.append((index, next(clock), [variable.numpy() for variable in variables]))
             return batch
 
     return Noting
 
 
-def put_notes(answer, name, fetches):
-    answer.put(f"{name}_at", np.array([index for index, _ in fetches], dtype=np.int64))
-    for number, values in enumerate(zip(*(values for _, values in fetches))):
-        answer.put(f"{name}_w{number}", np.stack(values))
+def note_updates(optimizer, notes, variables, clock):
+    """Note the gradients of each update, and the parameters before it. Nothing is noted of what TensorFlow traces."""
+    plain = optimizer.apply
+
+    def apply(grads, trainable_variables=None):
+        given = list(optimizer._trainable_variables if trainable_variables is None else trainable_variables)
+        grads = list(grads)
+        if tf.executing_eagerly() and len(notes) < MOST_NOTES:
+            before = [variable.numpy() for variable in variables]
+            found = {id(variable): gradient for variable, gradient in zip(given, grads)}
+            notes.append((next(clock), before, [value_of(found.get(id(v)), v) for v in variables]))
+        return plain(grads, trainable_variables)
+
+    optimizer.apply = apply
+
+
+def value_of(gradient, variable):
+    return np.full(variable.shape, np.nan) if gradient is None else tf.convert_to_tensor(gradient).numpy()
+
+
+def put_fetches(answer, name, notes):
+    answer.put(f"{name}_at", np.array([index for index, _, _ in notes], dtype=np.int64))
+    answer.put(f"{name}_when", np.array([when for _, when, _ in notes], dtype=np.int64))
+    put_stacked(answer, f"{name}_w", [values for _, _, values in notes])
+
+
+def put_updates(answer, name, notes):
+    answer.put(f"{name}_when", np.array([when for when, _, _ in notes], dtype=np.int64))
+    put_stacked(answer, f"{name}_w", [values for _, values, _ in notes])
+    put_stacked(answer, f"{name}_g", [gradients for _, _, gradients in notes])
+
+
+def put_stacked(answer, name, rows):
+    for number, values in enumerate(zip(*rows)):
+        answer.put(f"{name}{number}", np.stack(values))
 
 
 def sequence(kind, arrays, part, batch_size):

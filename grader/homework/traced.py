@@ -1,0 +1,269 @@
+"""What the probe of fit_generator saw a training do: batches fetched, updates applied, weights at each of these moments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.homework.expected import (
+    Parameters,
+    Step,
+    Task,
+    Training,
+    batches,
+    evaluate,
+    gradients,
+    train,
+    whole_training,
+)
+from grader.homework.questions import task_of
+from grader.records import Evidence, Floats
+
+LONG = "long"  # the scenario with more batches than any number in the code
+SAME = 1e-3  # of the way that weights went: both sides compute in float64 and agree to 1e-9; a detour by float32 may cost more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fetch:
+    """A batch's number, the moment it was fetched, and the parameters at that moment."""
+
+    number: int
+    when: int
+    parameters: Parameters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Update:
+    """The moment of an update, the parameters before it, and the gradients that were applied (NaN where none was)."""
+
+    when: int
+    parameters: Parameters
+    gradients: Parameters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Validated:
+    """What may be logged as validation: losses and accuracies of the whole validation set, and means of its batches' means,
+    each [candidates], at each moment when a pass over it began and at each epoch's end; `ends` are the places of those."""
+
+    losses: Floats
+    accuracies: Floats
+    batch_losses: Floats
+    batch_accuracies: Floats
+    ends: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Traced:
+    """A training as it was done. `training` has the gradients of the course's loss at the weights that were seen,
+    `applied` the same steps with the gradients that were applied, where those can be others. `as_asked` says that the
+    weights ended where the course's method takes them."""
+
+    training: Training
+    applied: Training | None
+    validated: Validated
+    as_asked: bool
+
+
+@lru_cache(maxsize=8)
+def traced(evidence: Evidence, name: str) -> Traced:
+    """A scenario's training. Where the weights went the course's way it is the course's, computed; else what was seen."""
+    task, updates = task_of(evidence, name), _updates(evidence, name)
+    way = distance(evidence, name)
+    as_asked = way is None or way <= SAME
+    training = (None if as_asked else _own_way(evidence, name, updates)) or train(task)
+    return Traced(
+        training=training,
+        applied=None if as_asked or not updates else _applied(training, updates),
+        validated=_validated(task, training, _fetches(evidence, name, "validation")),
+        as_asked=as_asked,
+    )
+
+
+def distance(evidence: Evidence, name: str) -> float | None:
+    """How far a scenario's weights ended from where the course's method takes them, relative to how far they should
+    have gone (the largest of all variables). None when they could not be read back."""
+    task = task_of(evidence, name)
+    expected, found = train(task).final, _final(evidence, name)
+    if any(a is None or a.shape != e.shape for a, e in zip(found, expected, strict=True)):
+        return None
+    worst = 0.0
+    for first, last, actual in zip(task.parameters, expected, found, strict=True):
+        way, gap = float(np.abs(last - first).max()), float(np.abs(np.subtract(actual, last, dtype=np.float64)).max())  # type: ignore[arg-type]
+        worst = max(worst, gap / way if np.isfinite(gap) else np.inf)
+    return worst
+
+
+def _final(evidence: Evidence, name: str) -> list[NDArray[np.generic] | None]:
+    return [evidence.arrays.get(f"{name}_f{i}") for i in range(len(task_of(evidence, name).parameters))]
+
+
+# --- notes ----------------------------------------------------------------------------------------------------------
+
+
+def _fetches(evidence: Evidence, name: str, part: str) -> list[Fetch]:
+    """In the order of fetching; nothing when the notes do not fit the task."""
+    task, prefix = task_of(evidence, name), f"{name}_{part}"
+    numbers, whens = (evidence.arrays.get(f"{prefix}_{what}", np.zeros(0, np.int64)) for what in ("at", "when"))
+    weights = _stacked(evidence, f"{prefix}_w", task, len(whens))
+    if weights is None or numbers.shape != whens.shape:
+        return []
+    count = len(batches(*(task.train if part == "train" else task.validation), task.batch_size))
+    return [
+        Fetch(number=int(number), when=int(when), parameters=tuple(w[i] for w in weights))
+        for i, (number, when) in enumerate(zip(numbers, whens, strict=True))
+        if 0 <= int(number) < count
+    ]
+
+
+def _updates(evidence: Evidence, name: str) -> list[Update]:
+    task, prefix = task_of(evidence, name), f"{name}_apply"
+    whens = evidence.arrays.get(f"{prefix}_when", np.zeros(0, np.int64))
+    weights, applied = (_stacked(evidence, f"{prefix}_{what}", task, len(whens)) for what in ("w", "g"))
+    if weights is None or applied is None:
+        return []
+    return [
+        Update(when=int(when), parameters=tuple(w[i] for w in weights), gradients=tuple(g[i] for g in applied))
+        for i, when in enumerate(whens)
+    ]
+
+
+def _stacked(evidence: Evidence, prefix: str, task: Task, count: int) -> list[Floats] | None:
+    """An array [count, …] for each parameter; None when one is missing or of another shape."""
+    found = [
+        np.asarray(evidence.arrays.get(f"{prefix}{i}", np.zeros(0)), np.float64) for i in range(len(task.parameters))
+    ]
+    fits = all(a.shape == (count, *p.shape) for a, p in zip(found, task.parameters, strict=True))
+    return found if fits and count else None
+
+
+# --- a way of its own -----------------------------------------------------------------------------------------------
+
+
+def _own_way(evidence: Evidence, name: str, updates: Sequence[Update]) -> Training | None:
+    """The steps that were seen: the updates, or where none was noted, the fetches. None where nothing was."""
+    task, train, validation = task_of(evidence, name), *(_fetches(evidence, name, p) for p in ("train", "validation"))
+    moments = [(u.when, u.parameters) for u in updates] or [(f.when, f.parameters) for f in train]
+    if not moments or not train:
+        return None
+    parts, at, steps = batches(*task.train, task.batch_size), 0, []
+    for when, parameters in moments:
+        while at + 1 < len(train) and train[at + 1].when <= when:
+            at += 1
+        steps.append((when, gradients(task.layers, parameters, *parts[train[at].number])))
+    epochs = _by_epoch(steps, validation, task.epochs)
+    final = tuple(np.asarray(value, dtype=np.float64) for value in _final(evidence, name))
+    return whole_training(epochs, (*(own[0].parameters for own in epochs[1:]), final))
+
+
+def _by_epoch(steps: Sequence[tuple[int, Step]], validation: Sequence[Fetch], epochs: int) -> list[list[Step]]:
+    """Steps between which a pass over the validation set began are of different epochs; without any, all are alike long."""
+    begins = [fetch.when for fetch in validation if fetch.number == 0]
+    found: dict[int, list[Step]] = {}
+    for index, (when, step) in enumerate(steps):
+        epoch = int(np.searchsorted(begins, when)) if len(begins) > 1 else index * epochs // len(steps)
+        found.setdefault(epoch, []).append(step)
+    return list(found.values())
+
+
+def _applied(training: Training, updates: Sequence[Update]) -> Training | None:
+    """The same steps with the gradients that the optimizer was given."""
+    if len(updates) != len(training.steps):
+        return None
+    rest = iter(updates)
+    epochs = tuple(tuple(replace(step, gradients=next(rest).gradients) for step in steps) for steps in training.epochs)
+    return replace(training, epochs=epochs)
+
+
+# --- validation -----------------------------------------------------------------------------------------------------
+
+
+def _validated(task: Task, training: Training, fetches: Sequence[Fetch]) -> Validated:
+    """The moments that validation may be of: those when a pass began, if every epoch's end is among them; else these."""
+    ends, seen = training.validated, _distinct([fetch.parameters for fetch in fetches if fetch.number == 0])
+    places = _places(ends, seen)
+    moments, at = (seen, places) if len(places) == len(ends) else (ends, tuple(range(len(ends))))
+    values = np.array([evaluate(task, parameters) for parameters in moments]).reshape(-1, 4)
+    return Validated(
+        losses=values[:, 0],
+        accuracies=values[:, 1],
+        batch_losses=values[:, 2],
+        batch_accuracies=values[:, 3],
+        ends=at,
+    )
+
+
+def _distinct(moments: Sequence[Parameters]) -> list[Parameters]:
+    """Without those that are like the one before: a set that is gone over twice is validated once."""
+    return [p for i, p in enumerate(moments) if i == 0 or not _alike(p, moments[i - 1])]
+
+
+def _places(ends: Sequence[Parameters], seen: Sequence[Parameters]) -> tuple[int, ...]:
+    """Where the ends of epochs stand among the moments that were seen, as far as they are found in order."""
+    places: list[int] = []
+    for parameters in ends:
+        after = range(places[-1] + 1 if places else 0, len(seen))
+        place = next((i for i in after if _alike(seen[i], parameters)), None)
+        if place is None:
+            break
+        places.append(place)
+    return tuple(places)
+
+
+def _alike(some: Parameters, others: Parameters) -> bool:
+    return all(np.allclose(a, b, rtol=SAME, atol=1e-6) for a, b in zip(some, others, strict=True))
+
+
+# --- in words -------------------------------------------------------------------------------------------------------
+
+
+def scenarios_of(evidence: Evidence) -> tuple[str, ...]:
+    scenarios: Any = evidence.question.settings["scenarios"]
+    return tuple(str(scenario["name"]) for scenario in scenarios)
+
+
+def passes_cut_short(evidence: Evidence) -> tuple[int, int] | None:
+    """(batches seen, batches there are) of a validation in the long scenario that left some out; None where all is well."""
+    if LONG not in scenarios_of(evidence):
+        return None
+    fetches, task = _fetches(evidence, LONG, "validation"), task_of(evidence, LONG)
+    seen, there = len({fetch.number for fetch in fetches}), len(batches(*task.validation, task.batch_size))
+    return (seen, there) if 0 < seen < there - 1 else None
+
+
+def seen_otherwise(evidence: Evidence, name: str) -> str:
+    """What a training was seen to do otherwise, as far as the notes tell; empty where they tell nothing."""
+    task, updates = task_of(evidence, name), _updates(evidence, name)
+    train, validation = (_fetches(evidence, name, part) for part in ("train", "validation"))
+    count = len(batches(*task.train, task.batch_size))
+    asked = count * task.epochs
+    if not updates:
+        return "the optimizer that was passed in is not used" if train else ""
+    if len(updates) != asked:
+        return f"{len(updates)} updates instead of {asked} ({task.epochs} epochs of {count} batches)"
+    if any(a.number == 0 and not _alike(a.parameters, b.parameters) for a, b in _same_pass(validation)):
+        return "the weights change while validation goes on"
+    left_out = sum(bool(np.isnan(g).all()) for g in updates[0].gradients)
+    if left_out:
+        return f"{left_out} of {len(task.parameters)} variables are left out of the update"
+    if [fetch.number for fetch in train[:count]] != list(range(count)) and len(train) == asked:
+        return "the batches come in another order"
+    return _other_gradients(evidence, name, updates)
+
+
+def _same_pass(fetches: Sequence[Fetch]) -> list[tuple[Fetch, Fetch]]:
+    """The first fetch of each pass with the last one of it."""
+    starts = [i for i, fetch in enumerate(fetches) if fetch.number == 0]
+    return [(fetches[a], fetches[b - 1]) for a, b in zip(starts, [*starts[1:], len(fetches)], strict=True)]
+
+
+def _other_gradients(evidence: Evidence, name: str, updates: Sequence[Update]) -> str:
+    """Whether the first update's gradients are the course's."""
+    expected = train(task_of(evidence, name)).steps[0].gradients
+    same = all(np.allclose(a, b, rtol=1e-3, atol=1e-6) for a, b in zip(updates[0].gradients, expected, strict=True))
+    return "" if same else "the gradients that are applied are not those of the loss's sum over the batch"
