@@ -15,12 +15,14 @@ from grader.sandbox import Limits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """A run that the brief asks for: its folder below logs/, its layers, and whether its values must be finite."""
+    """A run that the brief asks for: its folder below logs/, its layers, whether its values must be finite, and the
+    activations of those layers that have one."""
 
     run: str
     layers: tuple[str, ...]
     finite: bool
     raw: bool = False
+    activations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ def _assignment(folder: Path, raw: dict[str, Any]) -> Assignment:
         seed=int(raw["seed"]),
         criteria=_criteria(raw["criteria"]),
         concerns={item["id"]: tuple(item.get("runs", ())) for item in raw["criteria"]},
-        experiments=tuple(Experiment(**{**item, "layers": tuple(item["layers"])}) for item in raw["experiments"]),
+        experiments=tuple(_experiment(item) for item in raw["experiments"]),
         profiles={name: Profile(name=name, **values) for name, values in profiles.items()},
         limits=Limits(
             memory_mib=int(limits["memory_mib"]),
@@ -102,6 +104,11 @@ def _assignment(folder: Path, raw: dict[str, Any]) -> Assignment:
         probe_seconds=float(limits["probe_seconds"]),
         thresholds={name: float(value) for name, value in raw["thresholds"].items()},
     )
+
+
+def _experiment(raw: Mapping[str, Any]) -> Experiment:
+    lists = {name: tuple(raw.get(name, ())) for name in ("layers", "activations")}
+    return Experiment(**{**raw, **lists})
 
 
 def _criteria(raw: list[dict[str, Any]]) -> tuple[Criterion, ...]:

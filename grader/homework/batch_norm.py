@@ -312,7 +312,7 @@ def fixed_run(case: Case, assignment: Assignment) -> Verdict:
     if bad:
         return failed(bad)
     unlike = problems(case, assignment, PLAIN) or too_short(case, assignment, PLAIN)
-    comparison = (compare_with_reference if unlike else compare)(case, FIXED, PLAIN)
+    comparison = (compare_with_reference if unlike else compare)(case, assignment, FIXED, PLAIN)
     if comparison is None and PLAIN not in case.runs:
         return blocked("relu.runs")
     if comparison is not None and comparison.gain > 0:

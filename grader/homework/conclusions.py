@@ -27,6 +27,7 @@ _TOPICS = {
 }
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s+(.*)$")
 _NUMBERED = re.compile(r"^\W*(?:задани[ея]|част[ьи]|пункт|task|part)?\s*№?\s*([1-4])\s*(?:[.,:)]|\b)", re.I)
+_PART_WORD = re.compile(r"^\W*(?:задани|част|пункт|task|part)", re.I)
 _WHOLE = re.compile(r"общ|итог|все\w* эксперимент|summary|overall|conclusions\b|выводы\b", re.I)
 _MARK = re.compile(
     r"[*_#> ]*(?:(?:ваш[иае]?|мо[йяеи]|your|my)\s+)?"
@@ -35,7 +36,7 @@ _MARK = re.compile(
 )
 _NAMED = re.compile(r"(?<=[/'\"])[\w-]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
-_FEWEST_WORDS = 3
+_FEWEST_WORDS = 2
 _FEWEST_WORDS_BESIDE_GIVEN = 8  # in the task's own cell a shorter rest is the task's
 _FEWEST_WORDS_IN_CODE = 8  # comments in a code cell are a conclusion only when they are more than a label
 _PLACEHOLDER = re.compile(
@@ -158,11 +159,17 @@ def _own_words(cells: tuple[Cell, ...]) -> Iterator[_Words]:
     for cell in cells:
         if cell.kind is CellKind.MARKDOWN:
             for part, text in _sections(_plain(cell.source), part):  # noqa: B020 - the last section's part goes on
-                yield from _kept(part, cell, _without_given(text), _FEWEST_WORDS - 2)
+                yield from _kept(part, cell, _without_given(text), 1)
         elif cell.kind is CellKind.CODE:
-            runs = [_RUNS[name] for name in runs_named(cell) if name in _RUNS]
-            part = runs[-1] if runs else part
+            part = _part_of_code(cell, part)
             yield from _kept(part, cell, _without_given(_only_comments(cell.source)), _FEWEST_WORDS_IN_CODE)
+
+
+def _part_of_code(cell: Cell, part: str | None) -> str | None:
+    """Code that trains a run of a later part begins that part; code that only looks at runs, or repeats one, does not."""
+    trains = "create_file_writer" in cell.source or "fit_generator" in cell.source
+    parts = [_RUNS[name] for name in runs_named(cell) if name in _RUNS] if trains else []
+    return max(parts[-1], part) if parts and part is not None else part
 
 
 def _kept(part: str | None, cell: Cell, text: str, least: int) -> Iterator[_Words]:
@@ -174,9 +181,11 @@ def _kept(part: str | None, cell: Cell, text: str, least: int) -> Iterator[_Word
 def _sections(text: str, part: str | None) -> Iterator[tuple[str | None, str]]:
     """A text cell cut at its headings, each piece with its part; the first one goes on with the part before."""
     lines: list[str] = []
+    marked = False
     for line in text.splitlines():
-        heading = _HEADING.match(line)
-        next_part = _part_of_heading(heading.group(1), part) if heading else part
+        title = _title(line)
+        marked = marked or bool(_MARK.search(line))
+        next_part = _part_of_heading(title, part, bare=not marked) if title else part
         if next_part != part:
             yield part, "\n".join(lines)
             part, lines = next_part, []
@@ -184,9 +193,10 @@ def _sections(text: str, part: str | None) -> Iterator[tuple[str | None, str]]:
     yield part, "\n".join(lines)
 
 
-def _part_of_heading(title: str, part: str | None) -> str | None:
+def _part_of_heading(title: str, part: str | None, *, bare: bool) -> str | None:
+    """The part that a heading begins. Below a mark a `bare` number is the student's own numbering."""
     numbered = _NUMBERED.match(title)
-    if numbered:
+    if numbered and (bare or _PART_WORD.match(title)):
         return numbered.group(1)
     topics = [number for number, topic in _TOPICS.items() if topic.search(title)]
     if len(topics) == 1:
@@ -256,7 +266,7 @@ def _plain(source: str) -> str:
     text = re.sub(r"<h(\d)[^<>]*>", "\n## ", text, flags=re.I)
     text = re.sub(r"<style.*?</style>|<script.*?</script>|<!--.*?-->", "", text, flags=re.I | re.S)
     text = re.sub(r"!\[[^\]]{0,300}\]\([^)]{0,2000}\)", "", text)
-    return html.unescape(re.sub(r"<[^<>]{0,500}>", "", text))
+    return html.unescape(re.sub(r"</?[A-Za-z!][^<>]{0,500}>", "", text))
 
 
 def _only_comments(source: str) -> str:

@@ -14,8 +14,11 @@ from grader.homework.roles import series_of, tail_mean
 from grader.homework.series import is_nan
 from grader.homework.spread import Spread, spread
 from grader.homework.witnesses import epochs_printed
-from grader.records import Case, Finding, ModelUse, Run, say
+from grader.records import Case, Finding, Floats, ModelUse, Run, Scalars, say
 
+_ACTIVATIONS = frozenset(
+    {"relu", "sigmoid", "tanh", "softmax", "elu", "selu", "gelu", "linear", "leaky_relu", "softplus"}
+)
 WITNESSES = ("validation_loss", "train_loss")
 
 
@@ -28,15 +31,24 @@ def problems(case: Case, assignment: Assignment, name: str) -> list[Finding]:
         return [_broken_off(case, name)]
     experiment = assignment.experiment(name)
     models = [model for model in case.execution.models if model.run == name]
-    if not models or any(_has_layers(model, experiment.layers) for model in models):
+    if not models or any(_has_layers(model, experiment) for model in models):
         return []
-    return [_other_layers(name, experiment, tuple(layer.kind for layer in models[-1].layers))]
+    return [_other_layers(name, experiment, models[-1])]
 
 
-def _has_layers(model: ModelUse, kinds: tuple[str, ...]) -> bool:
-    return len(model.layers) == len(kinds) and all(
-        layer.is_a(kind) for layer, kind in zip(model.layers, kinds, strict=True)
+def _has_layers(model: ModelUse, experiment: Experiment) -> bool:
+    """Whether a model's layers are those asked for, with their activations as far as these have well-known names."""
+    kinds, activations = experiment.layers, experiment.activations
+    own = [layer.activation for layer in model.layers if layer.activation is not None]
+    return (
+        len(model.layers) == len(kinds)
+        and all(layer.is_a(kind) for layer, kind in zip(model.layers, kinds, strict=True))
+        and (len(own) != len(activations) or all(map(_may_be, own, activations)))
     )
+
+
+def _may_be(name: str, wanted: str) -> bool:
+    return name == wanted or name not in _ACTIVATIONS
 
 
 def model_of(case: Case, name: str) -> ModelUse | None:
@@ -72,12 +84,15 @@ def _broken_off(case: Case, name: str) -> Finding:
     )
 
 
-def _other_layers(name: str, experiment: Experiment, kinds: tuple[str, ...]) -> Finding:
+def _other_layers(name: str, experiment: Experiment, model: ModelUse) -> Finding:
+    kinds = [layer.kind for layer in model.layers]
+    own = tuple(layer.activation or "" for layer in model.layers if layer.activation is not None)
+    alike = tuple(kinds) == experiment.layers
     return Finding(
         code="run.other_layers",
         message=say("The run {run} was trained with other layers than the task asks for.", run=name),
-        expected=", ".join(experiment.layers),
-        actual=", ".join(kinds),
+        expected=", ".join(experiment.activations if alike else experiment.layers),
+        actual=", ".join(own if alike else kinds),
         hint=say("Take the layers from the task, in the same order, and run the cell again."),
         run=name,
     )
@@ -167,20 +182,20 @@ class Comparison:
         return self.spread is not None and self.gain >= self.spread.least
 
 
-def compare(case: Case, better: str, worse: str) -> Comparison | None:
+def compare(case: Case, assignment: Assignment, better: str, worse: str) -> Comparison | None:
     """Compare the ends of two runs by the first witness that both have. None when there is none."""
     for witness in WITNESSES:
-        ends = _end(case, better, witness), _end(case, worse, witness)
+        ends = _end(case, assignment, better, witness), _end(case, assignment, worse, witness)
         if ends[0] is not None and ends[1] is not None:
             known = spread(case.reference, better, worse, witness)
             return Comparison(witness=witness, gain=ends[1] - ends[0], spread=known)
     return None
 
 
-def compare_with_reference(case: Case, better: str, worse: str) -> Comparison | None:
+def compare_with_reference(case: Case, assignment: Assignment, better: str, worse: str) -> Comparison | None:
     """The same, but with the reference's run of `worse`, for a notebook whose own is not the one asked for."""
     for witness in WITNESSES:
-        end, band = _end(case, better, witness), case.reference.bands.get((worse, witness))
+        end, band = _end(case, assignment, better, witness), case.reference.bands.get((worse, witness))
         if end is not None and band is not None:
             known = spread(case.reference, better, worse, witness)
             typical = float(np.mean([tail_mean(row) for row in band.values]))
@@ -188,11 +203,21 @@ def compare_with_reference(case: Case, better: str, worse: str) -> Comparison | 
     return None
 
 
-def _end(case: Case, name: str, witness: str) -> float | None:
+def _end(case: Case, assignment: Assignment, name: str, witness: str) -> float | None:
     run = case.runs.get(name)
     series = series_of(case, run, witness) if run else None
-    usable = series is not None and len(series.values) and np.isfinite(series.values).all()
-    return tail_mean(series.values) if series is not None and usable else None
+    values = _own_part(series, case, assignment, name) if series is not None else np.empty(0)
+    return tail_mean(values) if len(values) and np.isfinite(values).all() else None
+
+
+def _own_part(series: Scalars, case: Case, assignment: Assignment, name: str) -> Floats:
+    """The values of a series that are of the experiment, where another training logged to its run too."""
+    models = [model for model in case.execution.models if model.run == name]
+    parts = np.split(series.values, np.flatnonzero(np.diff(series.steps) < 0) + 1)
+    if len(models) < 2 or len(parts) != len(models):
+        return series.values
+    right = [part for part, m in zip(parts, models, strict=True) if _has_layers(m, assignment.experiment(name))]
+    return right[-1] if right else series.values
 
 
 def not_better(case: Case, better: str, worse: str, comparison: Comparison | None) -> Finding:

@@ -13,7 +13,7 @@ from grader.records import Case, Evidence, Finding, SequenceUse, Verdict, say
 
 WANTED = "preprocess"
 RAW = "raw"
-_SCALED = 2.0  # pixels reach 255; a batch whose largest value is below this has been scaled
+_PIXELS = 100.0  # a batch of images reaches 255; one that stays below this, or goes below 0, is no longer raw
 
 
 def preprocess(case: Case, assignment: Assignment) -> Verdict:
@@ -92,7 +92,7 @@ def run(case: Case, assignment: Assignment) -> Verdict:
     model = model_of(case, RAW)
     if model is None:
         return passed()
-    scaled = [sequence for sequence in model.sequences if not sequence.high >= _SCALED]
+    scaled = [sequence for sequence in model.sequences if not (sequence.high >= _PIXELS and sequence.low >= 0.0)]
     if not scaled:
         return passed()
     if function_is_wrong and len(scaled) == len(model.sequences):
@@ -105,7 +105,7 @@ def _scaled_finding(scaled: list[SequenceUse]) -> Finding:
         code="raw.scaled_data",
         message=say("In the run raw, {count} of the sequences gave scaled images.", count=len(scaled)),
         expected="pixels from 0 to 255 in the train and in the test sequence",
-        actual=f"largest value {max(sequence.high for sequence in scaled):.3g}",
+        actual=f"values from {min(s.low for s in scaled):.3g} to {max(s.high for s in scaled):.3g}",
         hint=say("Build both sequences anew with MNISTSequence(…, preprocess=preprocess), and train with these two."),
         run=RAW,
     )

@@ -24,7 +24,7 @@ def runs(case: Case, assignment: Assignment) -> Verdict:
         findings += found
     if good < 2:
         return partial(0.4 * good, *findings)
-    comparison = compare(case, SMART, PLAIN)
+    comparison = compare(case, assignment, SMART, PLAIN)
     if comparison is None or not (comparison.better or comparison.as_usual):
         return partial(0.8, not_better(case, SMART, PLAIN, comparison))
     return partial(1.0)

@@ -11,6 +11,6 @@ WANTED = (
         parameters=("train_seq", "eval_seq", "epoch", "loss", "optimizer", "writer"),
     ),
     Wanted(name="BatchNormFixed"),
-    Wanted(name="preprocess", keyword=("MNISTSequence", "preprocess")),
+    Wanted(name="preprocess", keyword=("MNISTSequence", "preprocess"), place=3),
 )
 GIVEN = frozenset({"MNISTSequence", "Dense", "DenseSmart", "BatchNormFlawed", "Sequential"})

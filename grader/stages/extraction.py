@@ -40,12 +40,13 @@ class Statement:
 class Wanted:
     """A definition that the brief names. `attribute` is set for a method that is patched onto a class: then whatever
     the notebook puts there is wanted, under any name. `keyword` is set for a function that is handed over by keyword
-    (`call(..., keyword=function)`). `parameters` are those of a method that the library's own has, without self: others
+    (`call(..., keyword=function)`), or at the place `place`, from 0. `parameters` are those of a method that the library's own has, without self: others
     that most calls of the notebook pass are passed along."""
 
     name: str
     attribute: tuple[str, str] | None = None
     keyword: tuple[str, str] | None = None
+    place: int | None = None
     parameters: tuple[str, ...] = ()
 
 
@@ -289,7 +290,7 @@ def _handing(statements: Sequence[Statement]) -> list[_Handing]:
 def _handed_over(handing: Sequence[_Handing], wanted: Wanted) -> Iterator[tuple[Statement, ast.expr]]:
     """Expressions that the notebook puts in the wanted place, with their statements, the last one first."""
     for statement, node in handing:
-        value = _patched(node, wanted.attribute) or _keyword(node, wanted.keyword)
+        value = _patched(node, wanted.attribute) or _argument(node, wanted)
         if value is not None:
             yield statement, value
 
@@ -306,10 +307,13 @@ def _patched(node: ast.AST, attribute: tuple[str, str] | None) -> ast.expr | Non
     return value if (_last_part(owner), attr) == attribute else None
 
 
-def _keyword(node: ast.AST, keyword: tuple[str, str] | None) -> ast.Name | None:
-    if keyword is None or not isinstance(node, ast.Call) or _last_part(node.func) != keyword[0]:
+def _argument(node: ast.AST, wanted: Wanted) -> ast.expr | None:
+    """The value that a call is given for the wanted keyword, by name or by place."""
+    if wanted.keyword is None or not isinstance(node, ast.Call) or _last_part(node.func) != wanted.keyword[0]:
         return None
-    return next((k.value for k in node.keywords if k.arg == keyword[1] and isinstance(k.value, ast.Name)), None)
+    by_place = node.args[wanted.place :][:1] if wanted.place is not None else []
+    values = [*(k.value for k in node.keywords if k.arg == wanted.keyword[1]), *by_place]
+    return next((value for value in values if isinstance(value, ast.Name | ast.Lambda)), None)
 
 
 def _last_part(node: ast.expr) -> str | None:
