@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from grader.contract import Check, Homework, failed
-from grader.homework import batch_norm, conclusions, fit_generator, notebook, raw, relu
+from grader.homework import batch_norm, conclusions, fit_generator, fit_gradients, fit_validation, notebook, raw, relu
 from grader.homework.common import is_blank
 from grader.homework.exhibit import band_points, exhibit, summarise
 from grader.homework.questions import draw
@@ -16,8 +16,8 @@ from grader.records import Case, Finding, Verdict, say
 _CHECKS: Mapping[str, Check] = {
     "notebook.runs": notebook.runs,
     "fit.patched": fit_generator.patched,
-    "fit.gradient_histograms": fit_generator.gradient_histograms,
-    "fit.validation_scalars": fit_generator.validation_scalars,
+    "fit.gradient_histograms": fit_gradients.gradient_histograms,
+    "fit.validation_scalars": fit_validation.validation_scalars,
     "fit.training_preserved": fit_generator.training_preserved,
     "relu.runs": relu.runs,
     "relu.conclusion": conclusions.relu,

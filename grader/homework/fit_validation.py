@@ -1,0 +1,265 @@
+"""Part 1: loss and metric on validation, as the event files of a probe and of the re-run show them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from grader.assignment import Assignment
+from grader.contract import failed, partial
+from grader.homework.common import (
+    finished_experiments,
+)
+from grader.homework.expected import batches, evaluate
+from grader.homework.experiments import trained_epochs
+from grader.homework.fit_analysis import Analysis, ScalarReading, analyse
+from grader.homework.fit_generator import WANTED, ready
+from grader.homework.roles import roles_of
+from grader.homework.traced import passes_cut_short
+from grader.records import Case, Finding, Floats, Ints, Run, Scalars, Severity, Verdict, say
+
+
+def validation_scalars(case: Case, assignment: Assignment) -> Verdict:
+    """Loss and metric on the whole validation set are written at least once an epoch, at growing steps."""
+    evidence, verdict = ready(case)
+    if evidence is None:
+        return verdict
+    analysis = analyse(evidence)
+    cut = passes_cut_short(evidence)
+    if cut is not None:
+        return failed(_cut_short(cut, case))
+    share, findings = 0.0, []
+    for role, name in (("validation_loss", "loss"), ("validation_accuracy", "metric")):
+        quality, found = _validation(role, name, analysis, case, assignment)
+        share += quality / 2
+        findings += found
+    return partial(share, *findings)
+
+
+def _cut_short(cut: tuple[int, int], case: Case) -> Finding:
+    definition = case.definitions[WANTED]
+    return Finding(
+        code="fit.validation_cut_short",
+        message=say("The loop over eval_seq ends early: validation is not on the whole set."),
+        expected=f"all {cut[1]} batches",
+        actual=f"{cut[0]} of {cut[1]} batches, on a longer set than the notebook's",
+        hint=say("Take the condition that ends the loop out: the set has 79 batches, and each of them counts."),
+        cell=definition.cell,
+        line=definition.line,
+    )
+
+
+def _validation(
+    role: str, name: str, analysis: Analysis, case: Case, assignment: Assignment
+) -> tuple[float, list[Finding]]:
+    """The share that one of the two scalars earns, and what is to be said of it."""
+    reading = analysis.scalar(role)
+    if reading is None:
+        return 0.0, [_no_validation(role, name, analysis, case)]
+    runs = finished_experiments(case, assignment)
+    short = [run for run in runs.values() if not _enough(run, role, case, assignment)]
+    findings = [_short_runs(short, name, assignment)] if short else []
+    share = 1.0 - len(short) / len(runs) if runs else 0.0
+    if reading.quality == "mixed":
+        findings.append(_mixed(reading, name, analysis, case))
+        share *= 0.5
+    if reading.quality == "batch_means":
+        findings.append(_batch_means(reading, name, case))
+    if _misnamed(reading.tag, role):
+        findings.append(_misnamed_finding(reading, name, case))
+        share *= 0.5
+    return share, findings
+
+
+def _mixed(reading: ScalarReading, name: str, analysis: Analysis, case: Case) -> Finding:
+    definition = case.definitions[WANTED]
+    series = analysis.run.scalar(reading.tag) if analysis.run else None
+    same = series is not None and bool((np.diff(series.steps) <= 0).any())
+    return Finding(
+        code="fit.validation_mixed",
+        message=say(
+            "The validation {name} of the whole set is written, but at steps that do not grow: its points stand on top of each other."
+            if same
+            else "The validation {name} of the whole set is written, but among other points: not each of them is of the whole set.",
+            name=name,
+        ),
+        expected="one point an epoch, after the last validation batch, at a step larger than the one before",
+        actual=f"tag {reading.tag}, steps {_some_steps(series)}" if series is not None else f"tag {reading.tag}",
+        hint=say(
+            "Pass a step that grows from epoch to epoch, such as the number of the training step."
+            if same
+            else "Write the scalar after the loop over eval_seq, not inside it."
+        ),
+        tag=reading.tag,
+        cell=definition.cell,
+        line=definition.line,
+    )
+
+
+def _some_steps(series: Scalars) -> str:
+    shown = ", ".join(str(step) for step in series.steps[:4])
+    return shown + (", …" if len(series.steps) > len(series.steps[:4]) else "")
+
+
+def _batch_means(reading: ScalarReading, name: str, case: Case) -> Finding:
+    definition = case.definitions[WANTED]
+    return Finding(
+        code="fit.validation_batch_means",
+        severity=Severity.INFO,
+        message=say(
+            "The validation {name} is the mean of the batches' means: the short last batch weighs as much as a full one.",
+            name=name,
+        ),
+        hint=say("keras.metrics.Mean, updated with the vector of losses, gives the exact mean of the whole set."),
+        tag=reading.tag,
+        cell=definition.cell,
+        line=definition.line,
+    )
+
+
+def _misnamed_finding(reading: ScalarReading, name: str, case: Case) -> Finding:
+    definition = case.definitions[WANTED]
+    return Finding(
+        code="fit.validation_misnamed",
+        message=say(
+            "The tag {tag} holds the validation {name}: its name says something else.", tag=reading.tag, name=name
+        ),
+        expected=f"a name that fits: the {name}",
+        actual=reading.tag,
+        hint=say("Check that each value stands under its own tag."),
+        tag=reading.tag,
+        cell=definition.cell,
+        line=definition.line,
+    )
+
+
+def _misnamed(tag: str, role: str) -> bool:
+    """A name that says accuracy over a loss, or loss over an accuracy."""
+    low = tag.lower()
+    says_loss, says_metric = "loss" in low, "acc" in low
+    return (says_metric and not says_loss) if role.endswith("loss") else (says_loss and not says_metric)
+
+
+def _no_validation(role: str, name: str, analysis: Analysis, case: Case) -> Finding:
+    definition = case.definitions[WANTED]
+    near = _near_miss(role, analysis)
+    if near is not None:
+        tag, what, advice = near
+        message = say(
+            "The tag {tag} does not hold the {name} on the whole validation set: {what}.", tag=tag, name=name, what=what
+        )
+        return Finding(
+            code="fit.validation_wrong",
+            message=message,
+            expected=f"the {name} over all of eval_seq, with the weights at the end of the epoch",
+            actual=what,
+            hint=say(advice),
+            cell=definition.cell,
+            line=definition.line,
+            tag=tag,
+        )
+    return Finding(
+        code="fit.no_validation",
+        message=say(
+            "The validation {name} was not written at all when we trained a small model with your function.", name=name
+        ),
+        expected=f"one point an epoch: {analysis.task.epochs} points",
+        actual="no scalar with these values",
+        hint=say(
+            "After the loop over eval_seq, write it with tf.summary.scalar(…, step=…) inside `with writer.as_default():`; outside "
+            "of it nothing is written and nothing is said. Mind conditions such as `step % 50 == 0`: after an epoch of 469 steps "
+            "they are never true."
+        ),
+        cell=definition.cell,
+        line=definition.line,
+    )
+
+
+def _near_miss(role: str, analysis: Analysis) -> tuple[str, str, str] | None:
+    """A tag that looks like the wanted scalar by its name, what it seems to hold, and what to try."""
+    if analysis.run is None:
+        return None
+    known = {reading.tag for reading in analysis.scalars}
+    word = "loss" if role.endswith("loss") else "acc"
+    for series in analysis.run.scalars:
+        low = series.tag.lower()
+        if series.tag not in known and word in low and any(part in low for part in ("val", "eval", "test")):
+            return series.tag, *_what_instead(series.values, role, analysis)
+    return None
+
+
+_WRONG_DATA = "Go over the whole of eval_seq after the training loop of the epoch, and over nothing else."
+
+
+def _what_instead(values: Floats, role: str, analysis: Analysis) -> tuple[str, str]:
+    """What values that are not the wanted ones seem to be, and what to try."""
+    if not np.isfinite(values).all():
+        return "its values are not finite", "Look for a division by zero, or a metric that was never updated."
+    if len(values) < analysis.task.epochs:
+        told = f"it has {len(values)} points in {analysis.task.epochs} epochs"
+        return told, "Write the point in every epoch: inside the loop over epochs, after the loop over eval_seq."
+    wanted, at = _wanted(role, analysis), [values[-1]]
+    count = len(batches(*analysis.task.validation, analysis.task.batch_size))
+    alternatives = (
+        (lambda: _values_on(analysis.task.train, role, analysis), "these are the values on the training set", _WRONG_DATA),
+        (lambda: 1.0 - wanted, "these are 1 minus the wanted values", "Write the metric itself, not the rate of errors."),
+        (lambda: np.log(wanted), "these are the logarithms of the wanted values", "Write the value as it is."),
+        (lambda: wanted / count, "these were divided by the number of batches once too often", "A mean is divided once."),
+        (lambda: wanted * count, "these are sums over the batches, not means", "Divide the sum by the number of samples."),
+        (lambda: _of_part(0, role, analysis), "these are the values of the first validation batch alone", _WRONG_DATA),
+        (lambda: _of_part(count - 1, role, analysis), "these are the values of the last validation batch alone", _WRONG_DATA),
+        (lambda: _without_last(role, analysis), "the last, short batch of eval_seq is missing in them", _WRONG_DATA),
+        (lambda: np.roll(wanted, 1), "these are the values of the epoch before", "Write the value after it was computed."),
+        (lambda: np.cumsum(wanted) / (1 + np.arange(len(wanted))), "they run on over all epochs so far",
+         "Make the metrics anew in each epoch, or call reset_state()."),
+    )  # fmt: skip
+    for made, told, advice in alternatives:
+        expected = made()
+        if len(expected) and np.allclose(at, expected[-1:], rtol=1e-3, atol=1e-5):
+            return told, advice
+    return "its values differ from the recomputed ones", "Reset the metrics each epoch. " + _WRONG_DATA
+
+
+def _wanted(role: str, analysis: Analysis) -> Floats:
+    found = analysis.validated.losses if role.endswith("loss") else analysis.validated.accuracies
+    return found[list(analysis.validated.ends)]
+
+
+def _values_on(data: tuple[Floats, Ints], role: str, analysis: Analysis) -> Floats:
+    """The values at each epoch's end on other data than the validation set."""
+    task = replace(analysis.task, validation=data)
+    found = [evaluate(task, parameters) for parameters in analysis.training.validated] if len(data[1]) else []
+    return np.array([values[0 if role.endswith("loss") else 1] for values in found])
+
+
+def _of_part(number: int, role: str, analysis: Analysis) -> Floats:
+    return _values_on(batches(*analysis.task.validation, analysis.task.batch_size)[number], role, analysis)
+
+
+def _without_last(role: str, analysis: Analysis) -> Floats:
+    x, labels = analysis.task.validation
+    full = (len(x) - 1) // analysis.task.batch_size * analysis.task.batch_size
+    return _values_on((x[:full], labels[:full]), role, analysis)
+
+
+def _enough(run: Run, role: str, case: Case, assignment: Assignment) -> bool:
+    """Whether a run has a series of this role with a point for each of its epochs. How many epochs those should be is
+    not asked here."""
+    tags = [tag for tag, found in roles_of(case, run).items() if found == role]
+    most = max((len(np.unique(s.steps)) for s in run.scalars if s.tag in tags), default=0)
+    return most >= max(1, min(trained_epochs(case, assignment, run.name) or 1, assignment.epochs))
+
+
+def _short_runs(runs: list[Run], name: str, assignment: Assignment) -> Finding:
+    names = ", ".join(run.name for run in runs)
+    return Finding(
+        code="fit.run_without_validation",
+        message=say(
+            "The validation {name} is missing, or has fewer points than epochs, in: {runs}.", name=name, runs=names
+        ),
+        expected=f"{assignment.epochs} points in every run",
+        actual="fewer, or none",
+        hint=say("Check that every experiment is trained with the patched fit_generator and gets its writer."),
+        run=runs[0].name,
+    )

@@ -1,0 +1,49 @@
+"""How logged values are matched with what they can be, and how the probe gets to where a loop would end early."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from grader.homework.fit_analysis import _selects
+from grader.homework.questions import largest_bound
+
+CANDIDATES = np.array([9.0, 5.0, 4.0, 3.0, 2.0])  # before training, in the middle and at the end of two epochs
+ENDS = (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("logged", "right"),
+    [
+        ([4.0, 2.0], True),
+        ([9.0, 4.0, 2.0], True),
+        ([9.0, 5.0, 4.0, 3.0, 2.0], True),
+        ([5.0, 3.0], True),
+        ([4.0], False),
+        ([2.0], False),
+        ([2.0, 4.0], False),
+        ([4.0, 2.0, 1.0], False),
+        ([4.0, 4.0, 2.0], False),
+        ([], False),
+    ],
+    ids=str,
+)
+def test_validation_is_of_moments_in_order_with_one_of_each_epoch(logged: list[float], right: bool) -> None:
+    assert _selects(np.array(logged), CANDIDATES, ENDS) is right
+
+
+@pytest.mark.parametrize(
+    ("code", "bound"),
+    [
+        ("for i, (x, y) in enumerate(train_seq):\n    if i >= 200:\n        break", 200),
+        ("for i in range(15):\n    pass", 15),
+        ("for x in itertools.islice(eval_seq, 20):\n    pass", 20),
+        ("for x in list(eval_seq)[:30]:\n    pass", 30),
+        ("if 100 < step:\n    pass", 100),
+        ("if step % 50 == 0:\n    pass", 0),
+        ("FREQ = 300\nif step % FREQ == 0:\n    pass", 0),
+        ("if step == 4690 or epoch < 3:\n    pass", 0),
+    ],
+)
+def test_a_number_that_may_end_a_loop_is_found_in_the_code(code: str, bound: int) -> None:
+    assert largest_bound(code) == bound
