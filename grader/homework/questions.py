@@ -79,19 +79,37 @@ def _scenario(
 def largest_bound(source: str) -> int:
     """The largest whole number between 8 and 500 that code compares with, counts to or cuts at: where a loop over batches
     may end early. What a remainder is taken of (`step % 50`) is none."""
-    found: set[int] = set()
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    named, found = _constants(tree), set[int]()
+    for node in ast.walk(tree):
         match node:
             case ast.Compare(left=left, comparators=right):
-                found |= {n for part in (left, *right) for n in _numbers(part)}
-            case ast.Call(func=ast.Name(id="range" | "islice") | ast.Attribute(attr="islice" | "take"), args=args):
-                found |= {n for part in args for n in _numbers(part)}
+                parts = [left, *right]
+            case ast.Call(func=ast.Name(id="range" | "islice") | ast.Attribute(attr="islice" | "take"), args=parts):
+                pass
             case ast.Slice(upper=ast.expr() as upper):
-                found |= set(_numbers(upper))
+                parts = [upper]
+            case _:
+                continue
+        found |= {number for part in parts for number in _numbers(part, named)}
     return max((n for n in found if _FEWEST_BOUND <= n <= _MOST_BOUND), default=0)
 
 
-def _numbers(node: ast.expr) -> list[int]:
+def _constants(tree: ast.Module) -> Mapping[str, int]:
+    """Whole numbers that have a name: assigned, or the default of an argument."""
+    named: list[tuple[str, ast.expr | None]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            named.append((node.targets[0].id, node.value))
+        if isinstance(node, ast.arguments):
+            own = zip(reversed(node.args), reversed(node.defaults), strict=False)
+            named += [(a.arg, value) for a, value in (*own, *zip(node.kwonlyargs, node.kw_defaults, strict=True))]
+    return {name: number for name, value in named if value for number in _numbers(value, {})}
+
+
+def _numbers(node: ast.expr, named: Mapping[str, int]) -> list[int]:
+    if isinstance(node, ast.Name) and node.id in named:
+        return [named[node.id]]
     return [node.value] if isinstance(node, ast.Constant) and type(node.value) is int else []
 
 

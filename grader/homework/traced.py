@@ -73,13 +73,13 @@ class Traced:
 @lru_cache(maxsize=8)
 def traced(evidence: Evidence, name: str) -> Traced:
     """A scenario's training. Where the weights went the course's way it is the course's, computed; else what was seen."""
-    task, updates = task_of(evidence, name), _updates(evidence, name)
-    way = distance(evidence, name)
+    task, way = task_of(evidence, name), distance(evidence, name)
     as_asked = way is None or way <= SAME
+    updates = [] if as_asked else _updates(evidence, name)
     training = (None if as_asked else _own_way(evidence, name, updates)) or train(task)
     return Traced(
         training=training,
-        applied=None if as_asked or not updates else _applied(training, updates),
+        applied=_applied(training, updates) if updates else None,
         validated=_validated(task, training, _fetches(evidence, name, "validation")),
         as_asked=as_asked,
     )

@@ -10,12 +10,14 @@ import json
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from grader.errors import ProbeFailed
@@ -26,6 +28,16 @@ from grader.sandbox.plan import Plan
 
 _ANSWER_BYTES = 64 << 20
 _FILES = 50
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    MemoryError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _SAYS = {
     FaultKind.TIMED_OUT: "It did not come to an end in {seconds:.0f} s on a small input.",
     FaultKind.OUT_OF_MEMORY: "It used more memory than it may on a small input.",
@@ -144,25 +156,52 @@ def _read_one(folder: Path) -> Evidence:
         probe=folder.name,
         definition=definition,
         settings=json.loads((folder / "settings.json").read_text()),
-        arrays=_arrays(folder / "arrays.npz"),
+        arrays=StoredArrays(folder / "arrays.npz"),
     )
     answer = folder / "answer"
     return Evidence(
         question=question,
-        arrays=_arrays(answer / "arrays.npz"),
+        arrays=StoredArrays(answer / "arrays.npz"),
         logs=answer / "logs",
         faults=_faults(answer, definition),
     )
 
 
-def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
-    """Numeric arrays of an .npz; anything else in it, or a broken one, gives nothing."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            read = {name: file[name] for name in file.files}  # every look at one unpacks it again
-    except (OSError, ValueError, EOFError, KeyError, MemoryError, NotImplementedError, zipfile.BadZipFile):
-        return {}
-    return {name: array for name, array in read.items() if array.dtype.kind in "biuf"}
+class StoredArrays(Mapping[str, "NDArray[np.generic]"]):
+    """Numeric arrays of an .npz by name, each unpacked when it is first asked for: most verdicts need few of them. What is
+    not numeric, or broken, is not there; of a file that cannot be read, nothing is."""
+
+    def __init__(self, path: Path) -> None:
+        self._held: dict[str, NDArray[np.generic] | None] = {}
+        try:
+            file = np.load(path, allow_pickle=False)
+        except _UNREADABLE:
+            file = None
+        self._file = file if isinstance(file, NpzFile) else None
+        self._names = tuple(self._file.files) if self._file is not None else ()
+
+    def __getitem__(self, name: str) -> NDArray[np.generic]:
+        if name not in self._held:
+            self._held[name] = self._read(name)
+        found = self._held[name]
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._names if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _read(self, name: str) -> NDArray[np.generic] | None:
+        if self._file is None or name not in self._names:
+            return None
+        try:
+            array = self._file[name]
+        except _UNREADABLE:
+            return None
+        return array if isinstance(array, np.ndarray) and array.dtype.kind in "biuf" else None
 
 
 def _faults(answer: Path, definition: Definition) -> Mapping[str, Fault]:

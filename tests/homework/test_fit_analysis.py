@@ -40,6 +40,8 @@ def test_validation_is_of_moments_in_order_with_one_of_each_epoch(logged: list[f
         ("for x in itertools.islice(eval_seq, 20):\n    pass", 20),
         ("for x in list(eval_seq)[:30]:\n    pass", 30),
         ("if 100 < step:\n    pass", 100),
+        ("MOST = 40\nif step > MOST:\n    pass", 40),
+        ("def fit(self, most=60, *, least=70):\n    if step > most:\n        pass", 60),
         ("if step % 50 == 0:\n    pass", 0),
         ("FREQ = 300\nif step % FREQ == 0:\n    pass", 0),
         ("if step == 4690 or epoch < 3:\n    pass", 0),
