@@ -198,7 +198,7 @@ class StoredArrays(Mapping[str, "NDArray[np.generic]"]):
         if self._file is None or name not in self._names:
             return None
         try:
-            array = self._file[name]
+            array: Any = self._file[name]  # bytes, where a member is no array
         except _UNREADABLE:
             return None
         return array if isinstance(array, np.ndarray) and array.dtype.kind in "biuf" else None
