@@ -105,7 +105,7 @@ def _keeps_something(evidence: Evidence, case: Case) -> list[Finding]:
         "BatchNormFixed normalises the first batch that it gets, but not the next one: it keeps something of the first."
     )
     off = f"off by up to {np.abs(after - alone).max():.3g}" if after.shape == alone.shape else f"shape {after.shape}"
-    return [_wrong(case, message, "the same output as of a new layer", off)]
+    return [_wrong(case, message, "the same output as of a new layer", off, _ANEW)]
 
 
 def _is_normalised(out: Floats, x: Floats, largest: float) -> bool:
@@ -128,16 +128,20 @@ def _is_normalised_beside_affine(evidence: Evidence, name: str, x: Floats, large
     return any(_is_normalised((out - shift) / scale, x, largest) for scale, shift in pairs)
 
 
-def _wrong(case: Case, message: Message, expected: str, actual: str) -> Finding:
+_ALL_THAT_IS_MISSING = (
+    "Mean and deviation are taken over the batch (axis 0); a small epsilon in the denominator is all that is missing."
+)
+_ANEW = "Compute mean and deviation anew in each call, from the batch alone, and keep nothing of them in self."
+
+
+def _wrong(case: Case, message: Message, expected: str, actual: str, advice: str = _ALL_THAT_IS_MISSING) -> Finding:
     definition = case.definitions[WANTED]
     return Finding(
         code="bn.wrong_formula",
         message=message,
         expected=expected,
         actual=actual,
-        hint=say(
-            "Mean and deviation are taken over the batch (axis 0); a small epsilon in the denominator is all that is missing."
-        ),
+        hint=say(advice),
         cell=definition.cell,
         line=definition.line,
     )

@@ -46,6 +46,16 @@ def probe_fault(evidence: Evidence, step: str) -> Finding | None:
     return fault_finding(fault, evidence.question.definition) if fault else None
 
 
+_NODE = re.compile(r"\{\{function_node[^}]*\}\}\s*")
+_LONGEST = 200
+
+
+def brief(message: str) -> str:
+    """An error's first line without TensorFlow's inner names and the arrays it prints, at most 200 characters."""
+    first = next((line for line in _NODE.sub("", message).splitlines() if line.strip()), "").strip()
+    return first if len(first) <= _LONGEST else first[:_LONGEST].rsplit(" ", 1)[0] + " …"
+
+
 def unlike_notebook(case: Case, evidence: Evidence, run: str | None, *steps: str) -> Verdict | None:
     """Undecided, when a definition fails in a probe although the notebook itself gets through with it, in this run or in
     any: it needs something that the notebook has and the probe has not, and nobody may be failed for that."""
@@ -58,7 +68,7 @@ def unlike_notebook(case: Case, evidence: Evidence, run: str | None, *steps: str
         "{name} works in the notebook, but not on the small example it was tried out on ({reason}): it seems to need "
         "something of the notebook. A person has to look.",
         name=evidence.question.definition.wanted,
-        reason=fault.message,
+        reason=brief(fault.message),
     )
 
 
@@ -74,7 +84,7 @@ def fault_finding(fault: Fault, definition: Definition) -> Finding:
     return Finding(
         code=f"probe.{fault.kind}",
         message=message,
-        actual=fault.message,
+        actual=brief(fault.message),
         hint=advice,
         cell=definition.cell,
         line=definition.line,

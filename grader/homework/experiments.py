@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from grader.assignment import Assignment, Experiment
-from grader.homework.common import broken_off, evidence_for, logged_experiments, runs_named
+from grader.homework.common import brief, broken_off, evidence_for, logged_experiments, runs_named
 from grader.homework.fit_analysis import analyse
 from grader.homework.questions import task_of
 from grader.homework.roles import series_of, tail_mean
@@ -63,7 +63,7 @@ def _not_logged(case: Case, name: str) -> Finding:
         code="run.missing",
         message=say("The run logs/{run} was not written when the notebook was run.", run=name),
         expected=f"event files in logs/{name}",
-        actual=f"logs/ holds {others}" + (f"; the notebook ended early: {died.message}" if died else ""),
+        actual=f"logs/ holds {others}" + (f"; the notebook ended early: {brief(died.message)}" if died else ""),
         hint=say("Make a writer for exactly this folder, train with it, and check that the cell comes to its end."),
         cell=died.cell if died else None,
         run=name,
@@ -77,7 +77,7 @@ def _broken_off(case: Case, name: str) -> Finding:
         code="run.broken_off",
         message=say("The run {run} began, but its cell did not come to its end.", run=name),
         expected="a training to its last epoch",
-        actual=fault.message if fault else "a cell that did not end",
+        actual=brief(fault.message) if fault else "a cell that did not end",
         hint=say("Mend the error in the cell, restart the kernel and run all cells from the top."),
         cell=min(cells, default=None),
         run=name,
@@ -224,10 +224,10 @@ def not_better(case: Case, better: str, worse: str, comparison: Comparison | Non
     actual = (
         "no loss was logged in both"
         if comparison is None
-        else f"{comparison.witness} ends {comparison.gain:+.3g} lower"
+        else f"its {comparison.witness.replace('_', ' ')} ends {abs(comparison.gain):.3g} {'lower' if comparison.gain > 0 else 'higher'}"
     )
     known = comparison.spread if comparison is not None else None
-    usual = f"; usually {known.usual:.3g} lower, and seldom less than {known.least:.3g}" if known is not None else ""
+    usual = f", by about {known.usual:.3g}" if known is not None else ""
     return Finding(
         code="run.not_better",
         message=say("The run {better} does not learn better than {worse}.", better=better, worse=worse),

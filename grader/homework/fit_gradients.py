@@ -132,19 +132,22 @@ def _no_gradients(analysis: Analysis, case: Case) -> Finding:
     elif single is not None:
         (template, advice), actual = _SPLIT, "one point a tag"
     elif own:
-        template, actual, advice = _OTHER_VALUES[0], "other values: " + ", ".join(own[:4]), _OTHER_VALUES[1]
+        template, actual, advice = (
+            _OTHER_VALUES[0],
+            "other values: " + ", ".join(dict.fromkeys(_pattern(tag, analysis) for tag in own[:4])),
+            _OTHER_VALUES[1],
+        )
     else:
         (template, advice), actual = _NOTHING_WRITTEN, "no histogram of your own"
     shown = found or single
     return Finding(
         code="fit.no_gradients",
-        message=say(template, tag=shown.tag) if shown else say(template),
+        message=say(template, tag=_pattern(shown.tag, analysis)) if shown else say(template),
         expected=f"{len(analysis.variables)} histogram series, one for each trainable variable",
         actual=actual,
         hint=say(advice),
         cell=definition.cell,
         line=definition.line,
-        tag=shown.tag if shown else None,
     )
 
 
@@ -153,6 +156,13 @@ def _largest(analysis: Analysis, tag: str) -> float:
     return (
         float(np.abs(series.buckets[-1][:, :2]).max()) if series is not None and len(series.buckets) else float("nan")
     )
+
+
+def _pattern(tag: str, analysis: Analysis) -> str:
+    """A tag of the probe's model as the student would write it: its layers have names that nobody knows."""
+    for layer in analysis.task.layers:
+        tag = tag.replace(layer.name, "<layer>")
+    return tag
 
 
 def _own_tags(analysis: Analysis) -> list[str]:
@@ -177,10 +187,9 @@ def _not_found(lacking: list[Variable], analysis: Analysis, case: Case) -> Findi
             "Go over all of self._trainable_variables (or layer.get_trainable() of every layer), and make the tags differ."
         )
         if found is None
-        else say(_INSTEAD[found.kind][0] + " " + _INSTEAD[found.kind][2], tag=found.tag),
+        else say(_INSTEAD[found.kind][0] + " " + _INSTEAD[found.kind][2], tag=_pattern(found.tag, analysis)),
         cell=case.definitions[WANTED].cell,
         line=case.definitions[WANTED].line,
-        tag=found.tag if found else None,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from grader.assignment import Assignment
 from grader.contract import failed, passed
-from grader.homework.common import evidence_for
+from grader.homework.common import brief, evidence_for
 from grader.homework.fit_analysis import analyse
 from grader.homework.witnesses import printed_lines, recorded_outputs, remark, submitted_logs
 from grader.records import (
@@ -55,7 +55,7 @@ def _trouble(run: CellRun) -> Finding:
         code=f"notebook.{run.status}",
         message=say(words[run.status], cell=run.index, seconds=round(run.seconds)),
         expected="the cell runs to its end in a fresh kernel",
-        actual=fault.message if fault else None,
+        actual=brief(fault.message) if fault else None,
         hint=say("Restart the kernel, run all cells from the top, and mend or remove what fails."),
         cell=run.index,
         line=fault.line if fault else None,
