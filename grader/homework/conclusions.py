@@ -22,21 +22,23 @@ _PARTS = {"2": "relu.conclusion", "3": "bn.conclusion", "4": "raw.conclusion"}
 _RUNS = {"relu": "2", "relu_smart_dense": "2", "relu_bn": "3", "relu_bn_fixed": "3", "raw": "4"}
 _TOPICS = {
     "2": re.compile(r"smart|умн\w+ (?:dense|сло)|инициализац|two relus?|дв\w+ relu|relu\w* и relu", re.I),
-    "3": re.compile(r"batch.?norm|\bbn\b|relu_bn|батч|норм[ае]лизац|nan\b", re.I),
+    "3": re.compile(r"batch.?norm|\bbn\b|relu_bn|батч|норм[ае]лизац\w+ по батч|\bnan\b", re.I),
     "4": re.compile(r"\braw\b|сыр\w+|необработанн|unscaled|без (?:нормировк|масштаб|предобработ|делени)", re.I),
 }
 _HEADING = re.compile(r"^\s{0,3}#{1,6}\s+(.*)$")
-_NUMBERED = re.compile(r"^\W*(?:задани[ея]|част[ьи]|пункт|task|part)?\s*№?\s*([1-4])\s*(?:[.,:)]|\b)", re.I)
-_PART_WORD = re.compile(r"^\W*(?:задани|част|пункт|task|part)", re.I)
+_NUMBERED = re.compile(r"^\W{0,9}(?:(?:задани[ея]|част[ьи]|пункт|task|part)\W{0,9})?([1-4])(?:\s?[.,:)]|\b)", re.I)
+_PART_WORD = re.compile(r"^\W{0,9}(?:задани|част|пункт|task|part)", re.I)
 _WHOLE = re.compile(r"общ|итог|все\w* эксперимент|summary|overall|conclusions\b|выводы\b", re.I)
 _MARK = re.compile(
-    r"[*_#> ]*(?:(?:ваш[иае]?|мо[йяеи]|your|my)\s+)?"
-    r"(?:комментари[йи]|вывод[ы]?|ответ[ы]?|comments?|conclusions?|answers?)\s*(?:[*_]*\s*:\s*[*_]*|[*_]+\s*$)",
+    r"[*_#> ]{0,9}(?:(?:ваш[иае]?|мо[йяеи]|your|my)\s+)?"
+    r"(?:комментари[йи]|вывод[ы]?|ответ[ы]?|comments?|conclusions?|answers?)\s?(?:[*_]{0,3}\s?:\s?[*_]{0,3}|[*_]{1,3}\s?$)",
     re.I | re.M,
 )
 _NAMED = re.compile(r"(?<=[/'\"])[\w-]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _FEWEST_WORDS = 2
+_LABEL_WORDS = 5  # a heading, a bold line or a quotation of so many words at most names what follows
+_MOST_TEXT, _MOST_LINE = 20_000, 2_000  # characters of a cell and of a line that are looked at: nobody reads more
 _FEWEST_WORDS_BESIDE_GIVEN = 8  # in the task's own cell a shorter rest is the task's
 _FEWEST_WORDS_IN_CODE = 8  # comments in a code cell are a conclusion only when they are more than a label
 _PLACEHOLDER = re.compile(
@@ -44,9 +46,12 @@ _PLACEHOLDER = re.compile(
     r"(?:здесь|тут|сюда)\b.{0,40}(?:вывод|текст|ответ|коммент)|(?:your|write|put)\b.{0,30}\bhere\b)",
     re.I,
 )
-_ASKS = re.compile(  # the task speaks to the student: in the imperative, which conclusions do not use
-    r"^\W*(?:затем|потом|далее|теперь|также|и|then|now|please)?\W*"
-    r"(?:не\s+)?(?:\w+(?:йте|ите|ьте)(?:сь)?|сделайте|команда|шаблон|создание|эксперимент|можно|нужно|надо|следует|you|run|look|compare|write|explain|describe|fix|find)\b",
+_IMPERATIVE = r"^\W{0,9}(?:(?:затем|потом|далее|теперь|также|и)\W{1,9})?(?:не\s+)?\w+(?:йте|ите|ьте)(?:сь)?\b"
+_ASKS = re.compile(_IMPERATIVE, re.I)  # the task speaks to the student in the imperative, which conclusions do not use
+_ASKS_OR_OPENS = re.compile(  # how the task's own paragraphs may begin beside that
+    _IMPERATIVE
+    + r"|^\W{0,9}(?:команда|шаблон|создание|эксперимент|можно|нужно|надо|следует|you|please|run|look|compare|"
+    r"write|explain|describe|fix|find)\b",
     re.I,
 )
 _REQUEST = re.compile(r"\b(?!ваше|наше)\w{3,}(?:айте|яйте|уйте|ейте|ойте|ите|ьте)(?:сь)?\b", re.I)
@@ -137,6 +142,10 @@ def _speaks_of(words: _Words, part: str, found: Mapping[str, tuple[_Words, ...]]
         return False
     if words.part is None:
         return bool(_TOPICS[part].search(words.text)) or (part == "4" and not _topics(words.text))
+    if words.part == "4" and {"2", "3"} <= _topics(
+        words.text
+    ):  # a last word on everything, without a heading of its own
+        return part in _topics(words.text)
     lonely = len(found.get(words.part, ())) > 1 or words.part not in _PARTS  # something stays where it is taken from
     return lonely and part in _topics(words.text) and words.part not in _topics(words.text)
 
@@ -162,7 +171,7 @@ def _own_words(cells: tuple[Cell, ...]) -> Iterator[_Words]:
                 yield from _kept(part, cell, _without_given(text), 1)
         elif cell.kind is CellKind.CODE:
             part = _part_of_code(cell, part)
-            yield from _kept(part, cell, _without_given(_only_comments(cell.source)), _FEWEST_WORDS_IN_CODE)
+            yield from _kept(part, cell, _without_given(_bounded(_only_comments(cell.source))), _FEWEST_WORDS_IN_CODE)
 
 
 def _part_of_code(cell: Cell, part: str | None) -> str | None:
@@ -229,23 +238,23 @@ def _own_lines(text: str, *, given: bool) -> str:
     template = _given_lines(reference_folder())
     kept = []
     for paragraph in re.split(r"\n\s*\n", text):
-        lines = [line for line in paragraph.splitlines() if _key(line) not in template and not _is_label(line)]
-        own = "\n".join(lines).strip().strip("-—_*# \n")
+        lines = [
+            line for line in paragraph.splitlines() if _key(line) not in template and not _is_label(line, given=given)
+        ]
+        own = "\n".join(lines).strip().strip("-—_*#> \n")
         if own and not _only_asks(own) and not (given and _requests(own)):
             kept.append(own)
     return "\n\n".join(kept)
 
 
-def _is_label(line: str) -> bool:
-    """A heading, a line that is bold throughout, a quotation, a command, or a word that holds a place."""
+def _is_label(line: str, *, given: bool) -> bool:
+    """A command, a word that holds a place, or a short heading, bold line or quotation; where the task's words are `given`
+    also a long one."""
     plain = line.strip()
-    bold = re.fullmatch(r"\*\*[^*]{1,60}\*\*", plain) is not None
-    return (
-        bold
-        or _HEADING.match(line) is not None
-        or plain.startswith((">", "$ ", "`$ "))
-        or bool(_PLACEHOLDER.match(plain))
-    )
+    set_apart = bool(re.fullmatch(r"\*\*[^*]{1,400}\*\*", plain) or _HEADING.match(line) or plain.startswith(">"))
+    if set_apart and (given or len(_LETTERS.findall(plain)) <= _LABEL_WORDS):
+        return True
+    return plain.startswith(("$ ", "`$ ")) or bool(_PLACEHOLDER.match(plain))
 
 
 def _only_asks(text: str) -> bool:
@@ -257,14 +266,20 @@ def _only_asks(text: str) -> bool:
 def _requests(paragraph: str) -> bool:
     """Whether a paragraph speaks to the student, as the task does and a conclusion does not."""
     words = _NO_REQUESTS.sub("", paragraph)
-    return bool(_REQUEST.search(words)) or bool(_ASKS.match(paragraph)) or paragraph.rstrip().endswith("?")
+    return bool(_REQUEST.search(words)) or bool(_ASKS_OR_OPENS.match(paragraph)) or paragraph.rstrip().endswith("?")
+
+
+def _bounded(text: str) -> str:
+    """A text as far as a person would read it: patterns below take time that grows faster than its length."""
+    short = re.sub(r"([^\w\s])\1{3,}", r"\1\1\1", re.sub(r"[^\S\n]+", " ", text[:_MOST_TEXT]))
+    return "\n".join(line[:_MOST_LINE] for line in short.splitlines())
 
 
 def _plain(source: str) -> str:
     """Markdown and HTML as plain lines."""
-    text = re.sub(r"<br\s*/?>|</p>|</div>|</li>|</h\d>|</tr>", "\n", source, flags=re.I)
-    text = re.sub(r"<h(\d)[^<>]*>", "\n## ", text, flags=re.I)
-    text = re.sub(r"<style.*?</style>|<script.*?</script>|<!--.*?-->", "", text, flags=re.I | re.S)
+    text = re.sub(r"<br\s?/?>|</p>|</div>|</li>|</h\d>|</tr>", "\n", _bounded(source), flags=re.I)
+    text = re.sub(r"<h\d[^<>]{0,500}>", "\n## ", text, flags=re.I)
+    text = re.sub(r"<(style|script)\b.{0,5000}?</\1>|<!--.{0,5000}?-->", "", text, flags=re.I | re.S)
     text = re.sub(r"!\[[^\]]{0,300}\]\([^)]{0,2000}\)", "", text)
     return html.unescape(re.sub(r"</?[A-Za-z!][^<>]{0,500}>", "", text))
 

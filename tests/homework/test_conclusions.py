@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from grader.homework.conclusions import _by_criterion
@@ -38,6 +40,11 @@ PLACES = {
     "after the mark": [("markdown", f"**Ваш комментарий:** {OWN}")],
     "under another mark": [("markdown", f"### Мой вывод:\n{OWN}")],
     "in English": [("markdown", "**My answer:** the weights are too large, so softmax saturates.")],
+    "opening like the task": [("markdown", f"**Ваш комментарий:** Можно заметить, что {OWN}")],
+    "naming the experiment": [("markdown", f"**Ваш комментарий:** Эксперимент показал, что {OWN}")],
+    "a quotation": [("markdown", f"**Ваш комментарий:**\n\n> {OWN}")],
+    "in bold": [("markdown", f"**{OWN}**")],
+    "as a heading": [("markdown", f"### {OWN}")],
     "in HTML": [("markdown", f"<h3>Вывод</h3><p>{OWN}</p><img src='x.png'>")],
     "a list": [("markdown", f"### Наблюдения\n* {OWN}\n* Графики `dense_z`.")],
     "a table": [("markdown", "| сеть | итог |\n|---|---|\n| первая | почти не учится совсем |")],
@@ -67,7 +74,7 @@ EMPTY = {
     "a place holder": "**Вывод:** здесь будет текст вывода",
     "the task's questions": "**Ваш комментарий:** Почему одна сеть учится хуже? Сравните их.",
     "a label": "**Класс, который нужно исправить**",
-    "a heading": "### Эксперимент с сырыми данными и ещё слова",
+    "a heading": "### Эксперимент с сырыми данными",
 }
 
 
@@ -91,6 +98,31 @@ def test_words_in_a_wrong_part_count_for_the_part_they_speak_of() -> None:
     misplaced = ("markdown", "Умные слои инициализации лучше: relu_smart_dense учится быстрее.")
     proper = ("markdown", "Деление на нулевую сигму даёт NaN, поэтому нужен эпсилон.")
     assert set(found(notebook("3", misplaced, proper))) == {"relu.conclusion", "bn.conclusion"}
+
+
+@pytest.mark.parametrize("head", ["## Вывод", "## Заключение", "**Ваш комментарий:**"])
+def test_a_last_word_on_everything_needs_no_special_heading(head: str) -> None:
+    text = f"{head}\n\nУ relu_smart_dense веса меньше, и она учится; батч-норм без эпсилон даёт NaN; на сырых данных всё плохо."
+    assert set(found(notebook("4", ("markdown", text)))) == set(IDS.values())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# -" + " " * 9000 + "x",
+        "вывод" + " " * 9000 + "x",
+        "*" * 9000,
+        "<!--" * 4000,
+        "<" * 9000,
+        "я" * 100_000,
+        "а? " * 9000,
+    ],
+    ids=lambda text: repr(text[:6]),
+)
+def test_no_text_takes_long(text: str) -> None:
+    begin = time.process_time()
+    found(notebook("2", ("markdown", text), ("code", f"# {text}")))
+    assert time.process_time() - begin < 20  # far above what it takes; far below what such texts took once
 
 
 def test_the_list_of_contents_is_no_conclusion() -> None:
