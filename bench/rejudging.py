@@ -59,7 +59,7 @@ def _changed(session: Session, points: int) -> Path:
     shutil.copytree(REFERENCE, folder)
     path = folder / "assignment.toml"
     text = re.sub(r"^points = \d+", f"points = {points}", path.read_text(), count=1, flags=re.MULTILINE)
-    path.write_text(re.sub(r"^relative_error = \S+", f"relative_error = {points}e-5", text, flags=re.MULTILINE))
+    path.write_text(re.sub(r"^largest_epsilon = \S+", f"largest_epsilon = {points}e-3", text, flags=re.MULTILINE))
     return folder
 
 

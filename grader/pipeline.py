@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from grader.formats.events import read_runs
 from grader.records import (
     Case,
     Criterion,
+    Exhibit,
     Finding,
     Grade,
     Judgement,
@@ -39,6 +41,7 @@ from grader.sandbox.plan import Plan
 from grader.stages import execution, extraction, probing
 from grader.stages.extraction import Extraction
 
+Shown = TypeVar("Shown")
 Progress = Callable[[str], None]
 
 
@@ -136,7 +139,7 @@ def report_of(case: Case, folder: Path, setup: Setup) -> Report:
             profile=setup.profile.name,
             criteria=tuple(judge(criterion, case, setup) for criterion in assignment.criteria),
             remarks=(*case.submission.remarks, *_remarks(case, setup)),
-            runs=homework.summarise(case, assignment),
+            runs=_or_else({}, lambda: homework.summarise(case, assignment)),
             resources=used,
             environment={
                 **dict(case.execution.versions),
@@ -147,8 +150,16 @@ def report_of(case: Case, folder: Path, setup: Setup) -> Report:
         ),
         submission=case.submission,
         execution=case.execution,
-        exhibit=homework.exhibit(case, assignment),
+        exhibit=_or_else(Exhibit(), lambda: homework.exhibit(case, assignment)),
     )
+
+
+def _or_else(fallback: Shown, made: Callable[[], Shown]) -> Shown:
+    """What is shown beside the verdict must not cost the verdict: what fails is left out."""
+    try:
+        return made()
+    except Exception:  # noqa: BLE001 - a bug of ours, met by evidence that nobody thought of
+        return fallback
 
 
 def judge(criterion: Criterion, case: Case, setup: Setup) -> Judgement:

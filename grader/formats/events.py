@@ -322,7 +322,7 @@ def _keep_values(reading: _Reading, event: Any, notes: _Notes, offset: int) -> N
         return
     for value in event.summary.value:
         try:
-            number = _value(value, _plugin(value, notes))
+            number = _counted(_value(value, _plugin(value, notes)))
             if number is not None:
                 _append(reading, value.tag, event, number)
         except _BrokenValueError as broken:
@@ -360,6 +360,13 @@ def _value(value: Any, plugin: str) -> float | Floats | None:
         case "tensor":
             return _tensor(value.tensor, plugin)
     return None
+
+
+def _counted(number: float | Floats | None) -> float | Floats | None:
+    """The value, unless it is a histogram whose counts are no counts."""
+    if isinstance(number, np.ndarray) and not (np.isfinite(number[:, 2]) & (number[:, 2] >= 0)).all():
+        raise _BrokenValueError("a histogram with counts that are negative, infinite or NaN")
+    return number
 
 
 def _legacy_buckets(histo: Any) -> Floats:

@@ -7,10 +7,18 @@ import numpy as np
 from grader.assignment import Assignment
 from grader.contract import blocked, failed, partial, passed, undecided
 from grader.homework.common import evidence_for, is_untouched, logged_experiments, missing, probe_fault, unlike_notebook
-from grader.homework.experiments import compare, compare_with_reference, not_better, not_finite, problems, too_short
+from grader.homework.experiments import (
+    compare,
+    compare_with_reference,
+    is_shared,
+    not_better,
+    not_finite,
+    problems,
+    too_short,
+)
 from grader.homework.roles import roles_of
 from grader.homework.series import close, is_histogram_of
-from grader.records import Case, Evidence, Finding, Floats, Message, Run, Severity, Verdict, say
+from grader.records import Case, Evidence, Finding, Floats, Message, Run, Severity, Status, Verdict, say
 
 WANTED = "BatchNormFixed"
 FLAWED, FIXED, PLAIN = "relu_bn", "relu_bn_fixed", "relu"
@@ -193,8 +201,7 @@ def affine(case: Case, assignment: Assignment) -> Verdict:
         "dgamma": (weights * plain).sum() if plain.shape == weights.shape else np.nan,
         "dbeta": weights.sum(),
     }
-    trainable = evidence.arrays.get("trainable", np.ones(2))
-    left_out = [name for name, given in zip(("gamma", "beta"), trainable, strict=True) if not given]
+    left_out = [name for name, given in zip(("gamma", "beta"), trainable_of(evidence), strict=True) if not given]
     broken = [f"get_trainable leaves out {' and '.join(left_out)}"] if left_out else []
     broken += [] if close(out, plain * gamma + beta, 1e-4, 1.0) else ["the output does not follow gamma and beta"]
     for name, value in expected_gradients.items():
@@ -204,6 +211,12 @@ def affine(case: Case, assignment: Assignment) -> Verdict:
         elif not close(np.asarray(answer.sum()), np.asarray(value), 1e-3, float(np.abs(weights).sum()) * 0.01):
             broken.append(f"another gradient for {name[1:]}")
     return partial(1.0) if not broken else failed(_affine_finding(broken, case))
+
+
+def trainable_of(evidence: Evidence) -> tuple[bool, bool]:
+    """Whether the layer gives gamma, and beta, to be trained; taken to be so where the probe does not tell."""
+    told = evidence.arrays.get("trainable")
+    return (bool(told[0]), bool(told[1])) if told is not None and told.shape == (2,) else (True, True)
 
 
 def _affine_finding(broken: list[str], case: Case) -> Finding:
@@ -315,7 +328,9 @@ def fixed_run(case: Case, assignment: Assignment) -> Verdict:
     bad = not_finite(FIXED, logged_experiments(case, assignment)[FIXED]) or too_short(case, assignment, FIXED)
     if bad:
         return failed(bad)
-    unlike = problems(case, assignment, PLAIN) or too_short(case, assignment, PLAIN)
+    unlike = (
+        problems(case, assignment, PLAIN) or too_short(case, assignment, PLAIN) or is_shared(case, assignment, PLAIN)
+    )
     comparison = (compare_with_reference if unlike else compare)(case, assignment, FIXED, PLAIN)
     if comparison is None and PLAIN not in case.runs:
         return blocked("relu.runs")
@@ -327,7 +342,7 @@ def fixed_run(case: Case, assignment: Assignment) -> Verdict:
 
 
 def _layer_is_wrong(case: Case, assignment: Assignment) -> bool:
-    return normalises(case, assignment).share < 1.0
+    return normalises(case, assignment).status is Status.FAILED
 
 
 def _overlap(gain: float) -> Finding:

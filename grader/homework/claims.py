@@ -17,6 +17,9 @@ _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
 _ACCURACY = re.compile(r"accuracy|acc\b|точност|метрик", re.I)
 _LOSS = re.compile(r"loss|лосс|ошибк|потер", re.I)
 _NAN = re.compile(r"\bnan\b|не\s*число", re.I)
+_NOT = re.compile(
+    r"\b(?:не|нет|без|больше|no|not|without|never)\b", re.I
+)  # "NaN больше нет": what is denied is for a reader
 _BETTER = re.compile(r"\b(?:лучше|быстрее|выше|ниже|эффективнее|better|faster|higher|lower)\b", re.I)
 _IDLE = re.compile(
     r"(?:не|почти не|плохо)\s+(?:об)?уч[аи]\w*|обучени\w* не (?:ид[её]т|происходит)|(?:does(?:n't| not)|not)\s+learn|learns? (?:badly|nothing)",
@@ -133,7 +136,7 @@ def _nan_claim(text: str, named: list[str], conclusion: Conclusion, logs: _Logs)
     spoiled = [name for name in names if any(np.isnan(s.values).any() for s in logs.runs[name].scalars)]
     if names:
         said = say("NaN in: {runs}", runs=", ".join(spoiled) or "none of " + ", ".join(names))
-        yield Claim(text=text, logs=said, agrees=bool(spoiled))
+        yield Claim(text=text, logs=said, agrees=None if _NOT.search(text) else bool(spoiled))
 
 
 def _better_claim(text: str, sentence: str, named: list[str], case: Case, logs: _Logs) -> Iterator[Claim]:

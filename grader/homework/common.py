@@ -110,13 +110,14 @@ def logged_experiments(case: Case, assignment: Assignment) -> Mapping[str, Run]:
 
 
 def broken_off(case: Case) -> frozenset[str]:
-    """The runs that are named in a cell that did not come to its end."""
+    """The runs that are named in a cell that makes a writer or trains, and did not come to its end."""
     statuses = {run.index: run.status for run in case.execution.cells}
     ends = (CellStatus.OK, CellStatus.NOT_RUN)
     return frozenset(
         name
         for cell in case.submission.cells
         if statuses.get(cell.index, CellStatus.OK) not in ends
+        and ("create_file_writer" in cell.source or "fit_generator" in cell.source)
         for name in runs_named(cell)
     )
 

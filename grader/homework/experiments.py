@@ -51,6 +51,12 @@ def _may_be(name: str, wanted: str) -> bool:
     return name == wanted or name not in _ACTIVATIONS
 
 
+def is_shared(case: Case, assignment: Assignment, name: str) -> bool:
+    """Whether another training than the one asked for logged to a run too, so that its curves are a tangle."""
+    models = [model for model in case.execution.models if model.run == name]
+    return len(models) > 1 and not all(_has_layers(model, assignment.experiment(name)) for model in models)
+
+
 def model_of(case: Case, name: str) -> ModelUse | None:
     """The last model that logged to a run."""
     return next((model for model in reversed(case.execution.models) if model.run == name), None)
@@ -119,7 +125,7 @@ def trained_epochs(case: Case, assignment: Assignment, name: str) -> int | None:
     run, evidence = logged_experiments(case, assignment).get(name), evidence_for(case, "fit_generator")
     printed = epochs_printed(case, name)
     reading = analyse(evidence).scalar("validation_loss") if evidence else None
-    series = series_of(case, run, "validation_loss") if run and reading and reading.quality == "exact" else None
+    series = series_of(case, run, "validation_loss") if run and reading and reading.quality != "mixed" else None
     counted = len(np.unique(series.steps)) if series is not None else None
     return max((count for count in (printed, counted) if count is not None), default=None)
 

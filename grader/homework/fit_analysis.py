@@ -48,9 +48,9 @@ class TagReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalarReading:
-    """What a scalar tag was found to be. `role` is e.g. "validation_loss"; `quality` is "exact", "mixed" (the values
-    of the whole set are among others, or steps do not grow), "batch_means" (every batch weighs the same), or "labels"
-    (right values, but all under labels that do not grow)."""
+    """What a scalar tag was found to be. `role` is e.g. "validation_loss"; `quality` is "exact", "batch_means" (every batch
+    weighs the same) or "mixed" (the values of the whole set are among others, or steps do not grow); `began` says that
+    the points stand at the steps where their epochs began."""
 
     tag: str
     role: str
@@ -104,7 +104,7 @@ def analyse(evidence: Evidence) -> Analysis:
 def _read_tags(run: Run, seen: Traced, offset: int) -> tuple[TagReading, ...]:
     """Each tag read as gradients of the course's loss, or where training went its own way, as those that were applied: a
     mistake in the training costs nothing for what is logged about it, as long as that is true."""
-    witnesses = [(t, _Gradients(t)) for t in (seen.training, seen.applied) if t is not None]
+    witnesses = [(training, _Gradients(training)) for training in seen.witnesses]
     readings = [[_read_tag(h, training, held, offset) for training, held in witnesses] for h in run.histograms]
     return tuple(next((r for r in by_witness if r.kind == "gradient"), by_witness[0]) for by_witness in readings)
 
@@ -199,7 +199,7 @@ class _Gradients:
 
 def _other_kind(series: Histograms, training: Training, offset: int) -> str:
     """Names for what a tag holds when it is no gradient, to say something helpful. The last point is looked at."""
-    if any(is_nan(buckets) for buckets in series.buckets) or not len(series.buckets):
+    if not len(series.buckets) or not len(series.buckets[-1]) or any(is_nan(buckets) for buckets in series.buckets):
         return "unknown"
     at, last = int(series.steps[-1]) - offset, series.buckets[-1]
     if not 0 <= at < len(training.steps):

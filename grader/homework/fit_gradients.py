@@ -6,6 +6,7 @@ import numpy as np
 
 from grader.assignment import Assignment
 from grader.contract import failed, partial
+from grader.homework.batch_norm import trainable_of
 from grader.homework.common import (
     evidence_for,
     finished_experiments,
@@ -209,12 +210,11 @@ def _lacking(run: Run, case: Case, analysis: Analysis) -> int:
 def _without_gradient(model: ModelUse | None, case: Case) -> int:
     """Variables of repaired batch norms that have no gradient to be logged, as their own probe found."""
     evidence = evidence_for(case, "batch_norm")
-    answers = evidence.arrays if evidence is not None and "ordinary_affine" in evidence.arrays else None
     layers = sum(1 for layer in model.layers if layer.is_a("BatchNormFixed")) if model else 0
-    if answers is None:
+    if evidence is None or "ordinary_affine" not in evidence.arrays:
         return 0
-    trainable = dict(zip(("dgamma", "dbeta"), answers.get("trainable", np.ones(2)), strict=True))
-    return layers * sum(f"ordinary_{name}" not in answers or not given for name, given in trainable.items())
+    trainable = dict(zip(("dgamma", "dbeta"), trainable_of(evidence), strict=True))
+    return layers * sum(f"ordinary_{name}" not in evidence.arrays or not given for name, given in trainable.items())
 
 
 def _variable_sizes(model: ModelUse | None) -> list[int]:

@@ -43,7 +43,7 @@ def _cut_short(cut: tuple[int, int], case: Case) -> Finding:
         code="fit.validation_cut_short",
         message=say("The loop over eval_seq ends early: validation is not on the whole set."),
         expected=f"all {cut[1]} batches",
-        actual=f"{cut[0]} of {cut[1]} batches, on a longer set than the notebook's",
+        actual=f"{cut[0]} batches of a set of {cut[1]}",
         hint=say("Take the condition that ends the loop out: the set has 79 batches, and each of them counts."),
         cell=definition.cell,
         line=definition.line,

@@ -14,7 +14,9 @@ from grader.homework.expected import LayerPlan, Task
 from grader.records import Definition, Evidence, Question
 
 _STEPS = 19  # an epoch: as 469 steps modulo 50, so that `step % 50 == 0` behaves as in the homework
-_FEWEST_BOUND, _MOST_BOUND = 8, 500  # an epoch has 469 batches, a validation 79
+EPOCH, VALIDATION = 469, 79  # batches of the homework's own sets: a loop that ends later ends nothing early
+_FEWEST_BOUND = 8
+_LARGE = 200.0  # inputs so large give gradients in the hundreds, as the homework's `relu` has: clipping shows
 _CASES = ("ordinary", "wide", "constant", "single")
 
 
@@ -34,7 +36,7 @@ def _word(rng: np.random.Generator) -> str:
 def _fit_generator(definition: Definition, rng: np.random.Generator) -> Question:
     scenarios = [
         _scenario("main", rng, normed=True, epochs=int(rng.integers(6, 8)), steps=_STEPS, optimizer="adam"),
-        _scenario("second", rng, normed=False, epochs=2, steps=int(rng.integers(4, 8)), optimizer="sgd"),
+        _scenario("second", rng, normed=False, epochs=2, steps=int(rng.integers(4, 8)), optimizer="sgd", scale=_LARGE),
     ]
     bound = largest_bound(definition.source)
     if bound:  # a pass that is cut short shows only where there is more to pass over
@@ -47,10 +49,19 @@ def _fit_generator(definition: Definition, rng: np.random.Generator) -> Question
 
 
 def _scenario(
-    name: str, rng: np.random.Generator, *, normed: bool, epochs: int, steps: int, optimizer: str, rest: int = 0
+    name: str,
+    rng: np.random.Generator,
+    *,
+    normed: bool,
+    epochs: int,
+    steps: int,
+    optimizer: str,
+    rest: int = 0,
+    scale: float = 1.0,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """A small network and data: tanh units, so that no feature is constant and the flawed batch norm stays finite. The
-    validation set has so many batches that an accuracy taken while weights change is not right by luck in all epochs."""
+    validation set has so many batches that an accuracy taken while weights change is not right by luck in all epochs.
+    With `scale` the inputs are as much larger, the first weights smaller, and the steps so small that it stays calm."""
     height, width, classes, batch = (int(rng.integers(*span)) for span in ((3, 6), (4, 7), (4, 7), (7, 11)))
     widths = [height * width, *(int(width) for width in rng.integers(5, 9, size=int(rng.integers(1, 3)))), classes]
     layers = [_dense(rng, i, o, "tanh") for i, o in pairwise(widths)]
@@ -67,9 +78,11 @@ def _scenario(
         "epochs": epochs,
         "batch_size": batch,
         "optimizer": optimizer,
-        "rate": float(rng.uniform(0.01, 0.03)) if optimizer == "adam" else float(rng.uniform(0.002, 0.006)),
+        "rate": float(rng.uniform(0.01, 0.03)) if optimizer == "adam" else float(rng.uniform(0.002, 0.006)) / scale**2,
+        "scale": scale,
     }
     arrays = {f"p{i}": value for i, value in enumerate(_parameters(layers, rng))}
+    arrays["p0"] /= scale
     for part, count in (("train", train), ("validation", validation)):
         arrays[f"x_{part}"] = rng.integers(0, 256, size=(count, height, width)).astype(np.uint8)
         arrays[f"y_{part}"] = _labels(arrays[f"x_{part}"], classes, rng)
@@ -77,7 +90,7 @@ def _scenario(
 
 
 def largest_bound(source: str) -> int:
-    """The largest whole number between 8 and 500 that code compares with, counts to or cuts at: where a loop over batches
+    """The largest whole number from 8 to below 469 that code compares with, counts to or cuts at: where a loop over batches
     may end early. What a remainder is taken of (`step % 50`) is none."""
     tree = ast.parse(source)
     named, found = _constants(tree), set[int]()
@@ -92,7 +105,7 @@ def largest_bound(source: str) -> int:
             case _:
                 continue
         found |= {number for part in parts for number in _numbers(part, named)}
-    return max((n for n in found if _FEWEST_BOUND <= n <= _MOST_BOUND), default=0)
+    return max((n for n in found if _FEWEST_BOUND <= n < EPOCH), default=0)
 
 
 def _constants(tree: ast.Module) -> Mapping[str, int]:
@@ -151,7 +164,7 @@ def task_of(evidence: Evidence, name: str) -> Task:
 
     def data(part: str) -> tuple[Any, Any]:
         x = own[f"x_{part}"]
-        return x.reshape(len(x), -1).astype(np.float64) / 255.0, own[f"y_{part}"].astype(np.int64)
+        return x.reshape(len(x), -1).astype(np.float64) / 255.0 * scenario["scale"], own[f"y_{part}"].astype(np.int64)
 
     return Task(
         layers=layers,

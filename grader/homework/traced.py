@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from grader.homework.expected import (
     train,
     whole_training,
 )
-from grader.homework.questions import task_of
+from grader.homework.questions import VALIDATION, task_of
 from grader.records import Evidence, Floats
 
 LONG = "long"  # the scenario with more batches than any number in the code
@@ -60,29 +61,26 @@ class Validated:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Traced:
-    """A training as it was done. `training` has the gradients of the course's loss at the weights that were seen,
-    `applied` the same steps with the gradients that were applied, where those can be others. `as_asked` says that the
-    weights ended where the course's method takes them."""
+    """A training as it was done. Each of `witnesses` has what a gradient of each of its steps may be: the first one, of the
+    course's loss at the weights when a batch was fetched; the others, where training went its own way, of its updates, and
+    what was applied in them."""
 
-    training: Training
-    applied: Training | None
+    witnesses: tuple[Training, ...]
     validated: Validated
-    as_asked: bool
+
+    @property
+    def training(self) -> Training:
+        return self.witnesses[0]
 
 
 @lru_cache(maxsize=8)
 def traced(evidence: Evidence, name: str) -> Traced:
     """A scenario's training. Where the weights went the course's way it is the course's, computed; else what was seen."""
     task, way = task_of(evidence, name), distance(evidence, name)
-    as_asked = way is None or way <= SAME
-    updates = [] if as_asked else _updates(evidence, name)
-    training = (None if as_asked else _own_way(evidence, name, updates)) or train(task)
-    return Traced(
-        training=training,
-        applied=_applied(training, updates) if updates else None,
-        validated=_validated(task, training, _fetches(evidence, name, "validation")),
-        as_asked=as_asked,
-    )
+    fetches = {part: _fetches(evidence, name, part) for part in ("train", "validation")}
+    witnesses = [] if way is None or way <= SAME else _own_way(evidence, name, fetches["train"], fetches["validation"])
+    training = witnesses[0] if witnesses else train(task)
+    return Traced(witnesses=tuple(witnesses or [training]), validated=_validated(task, training, fetches["validation"]))
 
 
 def distance(evidence: Evidence, name: str) -> float | None:
@@ -145,36 +143,69 @@ def _stacked(evidence: Evidence, prefix: str, task: Task, count: int) -> list[Fl
 # --- a way of its own -----------------------------------------------------------------------------------------------
 
 
-def _own_way(evidence: Evidence, name: str, updates: Sequence[Update]) -> Training | None:
-    """The steps that were seen: the updates, or where none was noted, the fetches. None where nothing was."""
-    task, train, validation = task_of(evidence, name), *(_fetches(evidence, name, p) for p in ("train", "validation"))
-    moments = [(u.when, u.parameters) for u in updates] or [(f.when, f.parameters) for f in train]
-    if not moments or not train:
-        return None
+def _own_way(evidence: Evidence, name: str, train: Sequence[Fetch], validation: Sequence[Fetch]) -> list[Training]:
+    """The steps that were seen: one for each batch that was fetched, unless all were fetched beforehand; one for each update,
+    with the gradients of the course's loss, and with those that were applied."""
+    task, updates = task_of(evidence, name), _updates(evidence, name)
+    final = tuple(np.asarray(value, dtype=np.float64) for value in _final(evidence, name))
+    moments = {
+        "fetches": [(f.when, f.parameters) for f in train] if _moves(train) else [],
+        "updates": [(u.when, u.parameters) for u in updates],
+    }
+    found = [_retraced(task, own, train, validation, final) for own in moments.values() if own and train]
+    return [*found, *(_applied(t, updates) for t in found if len(t.steps) == len(updates))]
+
+
+def _moves(train: Sequence[Fetch]) -> bool:
+    """Whether weights change from batch to batch, as far as batches go: a set that is listed beforehand shows none of it."""
+    return any(not _alike(a.parameters, b.parameters) for a, b in pairwise(train))
+
+
+def _retraced(
+    task: Task,
+    moments: Sequence[tuple[int, Parameters]],
+    train: Sequence[Fetch],
+    validation: Sequence[Fetch],
+    final: Parameters,
+) -> Training:
+    """A training whose steps are these moments, each with the batch that was fetched last before it."""
     parts, at, steps = batches(*task.train, task.batch_size), 0, []
     for when, parameters in moments:
         while at + 1 < len(train) and train[at + 1].when <= when:
             at += 1
         steps.append((when, gradients(task.layers, parameters, *parts[train[at].number])))
     epochs = _by_epoch(steps, validation, task.epochs)
-    final = tuple(np.asarray(value, dtype=np.float64) for value in _final(evidence, name))
-    return whole_training(epochs, (*(own[0].parameters for own in epochs[1:]), final))
+    ends = [_end(own, validation, after) for own, after in _with_next(epochs, final)]
+    return whole_training([[step for _, step in own] for own in epochs], ends)
 
 
-def _by_epoch(steps: Sequence[tuple[int, Step]], validation: Sequence[Fetch], epochs: int) -> list[list[Step]]:
+def _with_next(
+    epochs: Sequence[Sequence[tuple[int, Step]]], final: Parameters
+) -> list[tuple[Sequence[tuple[int, Step]], Parameters]]:
+    """Each epoch with the parameters that come after it."""
+    return list(zip(epochs, [*(own[0][1].parameters for own in epochs[1:]), final], strict=True))
+
+
+def _end(steps: Sequence[tuple[int, Step]], validation: Sequence[Fetch], after: Parameters) -> Parameters:
+    """The parameters that an epoch is validated with: those at the next pass over the validation set, if there is one."""
+    last = steps[-1][0]
+    return next((fetch.parameters for fetch in validation if fetch.number == 0 and fetch.when > last), after)
+
+
+def _by_epoch(
+    steps: Sequence[tuple[int, Step]], validation: Sequence[Fetch], epochs: int
+) -> list[list[tuple[int, Step]]]:
     """Steps between which a pass over the validation set began are of different epochs; without any, all are alike long."""
     begins = [fetch.when for fetch in validation if fetch.number == 0]
-    found: dict[int, list[Step]] = {}
+    found: dict[int, list[tuple[int, Step]]] = {}
     for index, (when, step) in enumerate(steps):
         epoch = int(np.searchsorted(begins, when)) if len(begins) > 1 else index * epochs // len(steps)
-        found.setdefault(epoch, []).append(step)
+        found.setdefault(epoch, []).append((when, step))
     return list(found.values())
 
 
-def _applied(training: Training, updates: Sequence[Update]) -> Training | None:
+def _applied(training: Training, updates: Sequence[Update]) -> Training:
     """The same steps with the gradients that the optimizer was given."""
-    if len(updates) != len(training.steps):
-        return None
     rest = iter(updates)
     epochs = tuple(tuple(replace(step, gradients=next(rest).gradients) for step in steps) for steps in training.epochs)
     return replace(training, epochs=epochs)
@@ -233,7 +264,7 @@ def passes_cut_short(evidence: Evidence) -> tuple[int, int] | None:
         return None
     fetches, task = _fetches(evidence, LONG, "validation"), task_of(evidence, LONG)
     seen, there = len({fetch.number for fetch in fetches}), len(batches(*task.validation, task.batch_size))
-    return (seen, there) if 0 < seen < there - 1 else None
+    return (seen, there) if 0 < seen < min(there - 1, VALIDATION) else None
 
 
 def seen_otherwise(evidence: Evidence, name: str) -> str:
@@ -242,8 +273,8 @@ def seen_otherwise(evidence: Evidence, name: str) -> str:
     train, validation = (_fetches(evidence, name, part) for part in ("train", "validation"))
     count = len(batches(*task.train, task.batch_size))
     asked = count * task.epochs
-    if not updates:
-        return "the optimizer that was passed in is not used" if train else ""
+    if not updates:  # not used, or inside of a compiled function
+        return "no update by the optimizer that was passed in was seen" if train else ""
     if len(updates) != asked:
         return f"{len(updates)} updates instead of {asked} ({task.epochs} epochs of {count} batches)"
     if any(a.number == 0 and not _alike(a.parameters, b.parameters) for a, b in _same_pass(validation)):

@@ -226,7 +226,9 @@ def _fault(raw: dict[str, Any] | None) -> Fault | None:
 
 def _read_trace(path: Path, counts: dict[int, int]) -> tuple[tuple[ModelUse, ...], Patch | None]:
     facts = list(_facts(path))
-    models = {fact["model"]: fact for fact in facts if fact.get("fact") == "model"}
+    models = {
+        fact["model"]: fact for fact in facts if fact.get("fact") == "model" and _whole(fact.get("model")) is not None
+    }
     uses = tuple(use for number, fact in models.items() for use in _model_uses(number, fact, facts))
     patches = [fact for fact in facts if fact.get("fact") == "patch"]
     return uses, _patch(patches, counts)
@@ -300,7 +302,10 @@ def _whole(value: object) -> int | None:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else math.nan
+    try:
+        return float(value) if isinstance(value, int | float) else math.nan
+    except OverflowError:
+        return math.nan
 
 
 def _patch(facts: list[dict[str, Any]], counts: dict[int, int]) -> Patch | None:

@@ -261,16 +261,21 @@ def _find(
     statements: Sequence[Statement], handing: Sequence[_Handing], wanted: Wanted, given: frozenset[str]
 ) -> _Target | None:
     """What the notebook itself puts in the wanted place, the last time; else what has the wanted name; else a method."""
-    for statement, value in _handed_over(handing, wanted):
+    handed = sorted(_handed_over(handing, wanted), key=lambda place: not _is_called(place[1], wanted))
+    for statement, value in handed:
         if _is_given(value, given):
             continue
-        found = (
-            _last_definition(statements, value.id, given) if isinstance(value, ast.Name) else _made(statement, value)
-        )
+        before = [s for s in statements if s.order <= statement.order]  # a later draft is not what was put in place
+        found = _last_definition(before, value.id, given) if isinstance(value, ast.Name) else _made(statement, value)
         if found is not None:
             return _with_arguments(found, handing, wanted)
     found = _last_definition(statements, wanted.name, given)
     return _with_arguments(found, handing, wanted) if found is not None else _method(statements, wanted)
+
+
+def _is_called(value: ast.expr, wanted: Wanted) -> bool:
+    """Whether a function that is handed over by keyword has the wanted name: others are for experiments of one's own."""
+    return wanted.keyword is None or (isinstance(value, ast.Name) and value.id == wanted.name)
 
 
 def _is_given(value: ast.expr, given: frozenset[str]) -> bool:

@@ -1,7 +1,7 @@
 """Trains small models with the student's `fit_generator` on the pristine course library.
 
 Settings: `name` of the function; `scenarios`, each with `name`, `layers` (kind, name, activation, inputs, outputs),
-`epochs`, `batch_size`, `optimizer`, `rate`. Arrays, each with the scenario's name before it: `_p0`, `_p1`, … the first
+`epochs`, `batch_size`, `optimizer`, `rate`, `scale` of the inputs. Arrays, each with the scenario's name before it: `_p0`, `_p1`, … the first
 parameters, `_x_train` [n, h, w], `_y_train` [n], `_x_validation`, `_y_validation`.
 Answers: `_f0`, `_f1`, … the parameters afterwards, and the event files of each scenario in a folder of its name; for
 each batch in the order they were fetched, `_train_at` [fetches] its number, `_train_when` [fetches] a moment that grows
@@ -36,8 +36,7 @@ def train(namespace, scenario, arrays, answer, *, writer):
         variable.assign(arrays[f"p{index}"])
     kind, fetches, clock = namespace["MNISTSequence"], {"train": [], "validation": []}, itertools.count()
     sequences = [
-        sequence(noting(kind, notes, variables, clock), arrays, part, scenario["batch_size"])
-        for part, notes in fetches.items()
+        sequence(noting(kind, notes, variables, clock), arrays, part, scenario) for part, notes in fetches.items()
     ]
     optimizer, updates = make_optimizer(scenario), []
     note_updates(optimizer, updates, variables, clock)
@@ -122,8 +121,8 @@ def put_stacked(answer, name, rows):
         answer.put(f"{name}{number}", np.stack(values))
 
 
-def sequence(kind, arrays, part, batch_size):
+def sequence(kind, arrays, part, scenario):
     def flatten(X, y):
-        return X.reshape(len(X), -1) / 255.0, y
+        return X.reshape(len(X), -1) / 255.0 * scenario["scale"], y
 
-    return kind(arrays[f"x_{part}"], arrays[f"y_{part}"], batch_size, preprocess=flatten)
+    return kind(arrays[f"x_{part}"], arrays[f"y_{part}"], scenario["batch_size"], preprocess=flatten)
