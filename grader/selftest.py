@@ -66,7 +66,7 @@ def _grades(
         for name, text, _ in group:
             (submissions / f"{name}.ipynb").write_text(text, encoding="utf-8")
         plan = dataclasses.replace(setup.plan, seconds_per_cell=seconds or setup.plan.seconds_per_cell)
-        candidates = find_submissions([submissions], folder)
+        candidates = find_submissions(sorted(submissions.glob("*.ipynb")), folder)
         outcome = batch.grade_all(candidates, dataclasses.replace(setup, plan=plan), folder / "pages", jobs, watch)
         found |= {grade.id: grade for grade in outcome.grades}
     return found

@@ -190,7 +190,7 @@ class Comparison:
 
 def compare(case: Case, assignment: Assignment, better: str, worse: str) -> Comparison | None:
     """Compare the ends of two runs by the first witness that both have. None when there is none."""
-    for witness in WITNESSES:
+    for witness in _witnesses(case):
         ends = _end(case, assignment, better, witness), _end(case, assignment, worse, witness)
         if ends[0] is not None and ends[1] is not None:
             known = spread(case.reference, better, worse, witness)
@@ -198,9 +198,16 @@ def compare(case: Case, assignment: Assignment, better: str, worse: str) -> Comp
     return None
 
 
+def _witnesses(case: Case) -> tuple[str, ...]:
+    """The losses that may be compared: those that the probe knows by value; where it knows none, by their names."""
+    evidence = evidence_for(case, "fit_generator")
+    known = tuple(w for w in WITNESSES if evidence and analyse(evidence).scalar(w) is not None)
+    return known or WITNESSES
+
+
 def compare_with_reference(case: Case, assignment: Assignment, better: str, worse: str) -> Comparison | None:
     """The same, but with the reference's run of `worse`, for a notebook whose own is not the one asked for."""
-    for witness in WITNESSES:
+    for witness in _witnesses(case):
         end, band = _end(case, assignment, better, witness), case.reference.bands.get((worse, witness))
         if end is not None and band is not None:
             known = spread(case.reference, better, worse, witness)
