@@ -131,7 +131,8 @@ def _read_run(name: str, paths: Sequence[Path], budget: _FolderBudget, last: boo
     readings = [_Reading() for _ in paths]
     files = [_read_into(reading, path, budget) for reading, path in zip(readings, paths, strict=True)]
     begun_anew = [last and any(_begins_anew(later, r) for later in readings[n + 1 :]) for n, r in enumerate(readings)]
-    whole = _joined(reading for reading, old in zip(readings, begun_anew, strict=True) if not old)
+    kept = [reading for reading, old in zip(readings, begun_anew, strict=True) if not old]
+    whole = kept[0] if len(kept) == 1 else _joined(kept)  # one file is the rule: its series need no copy
     files = [_set_aside(file) if old else file for file, old in zip(files, begun_anew, strict=True)]
     return Run(name=name, scalars=_scalars(whole), histograms=_histograms(whole), files=tuple(files))
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import NDArray
 
 from grader.assignment import Assignment
 from grader.contract import blocked, failed, partial, passed, undecided
@@ -18,7 +21,7 @@ from grader.homework.experiments import (
 )
 from grader.homework.roles import roles_of
 from grader.homework.series import close, is_histogram_of
-from grader.records import Case, Evidence, Finding, Floats, Message, Run, Severity, Status, Verdict, say
+from grader.records import Case, Evidence, Finding, Floats, Histograms, Message, Run, Severity, Status, Verdict, say
 
 WANTED = "BatchNormFixed"
 FLAWED, FIXED, PLAIN = "relu_bn", "relu_bn_fixed", "relu"
@@ -265,22 +268,21 @@ def summaries(case: Case, assignment: Assignment) -> Verdict:
 def _wrong_summaries(run: Run, layer: str, evidence: Evidence, *, right: bool) -> list[str]:
     """Histograms that are there but hold something else than what their names say. Of a layer that is not `right`, only
     those that its own output, gamma and beta can be held against."""
-    exact = {name: evidence.question.arrays[name] for name in ("beta", "gamma")} | {
-        "out": evidence.arrays.get("log_out")
-    }
-    x = evidence.question.arrays["log_x"].astype(np.float64)
-    sigma = x.std(axis=0)
-    about = {"mu": x.mean(axis=0), "sigma": sigma, "normed": (x - x.mean(axis=0)) / sigma}
-    found = []
-    for name in _SUMMARIES:
-        series, value = run.histogram(f"{layer}_{name}"), exact.get(name)
-        if series is None or not (right or name in exact) or (value is not None and not np.isfinite(value).all()):
-            continue
-        fits = _holds if name in exact else _spans
-        wanted = value if name in exact else about[name]
-        if wanted is not None and not any(fits(b, wanted.astype(np.float64)) for b in series.buckets):
-            found.append(name)
-    return found
+    asked = evidence.question.arrays
+    exact = {"beta": asked["beta"], "gamma": asked["gamma"], "out": evidence.arrays.get("log_out")}
+    x = asked["log_x"].astype(np.float64)
+    mu, sigma = x.mean(axis=0), x.std(axis=0)
+    about = {"mu": mu, "sigma": sigma, "normed": (x - mu) / sigma} if right else {}
+    wrong = {name for name, value in exact.items() if not _any(run.histogram(f"{layer}_{name}"), value, _holds)}
+    wrong |= {name for name, value in about.items() if not _any(run.histogram(f"{layer}_{name}"), value, _spans)}
+    return [name for name in _SUMMARIES if name in wrong]
+
+
+def _any(series: Histograms | None, value: NDArray[np.generic] | None, fits: Callable[[Floats, Floats], bool]) -> bool:
+    """Whether one of the points fits a value; also where there is nothing to hold one against the other."""
+    if series is None or value is None or not np.isfinite(value).all():
+        return True
+    return any(fits(buckets, value.astype(np.float64)) for buckets in series.buckets)
 
 
 def _holds(buckets: Floats, values: Floats) -> bool:

@@ -36,6 +36,11 @@ def runs_named(cell: Cell) -> list[str]:
     return _LOGDIR.findall(cell.source) if cell.kind is CellKind.CODE else []
 
 
+def trains(cell: Cell) -> bool:
+    """Whether a cell of code makes a writer or trains: one that only looks at logs does neither."""
+    return cell.kind is CellKind.CODE and ("create_file_writer" in cell.source or "fit_generator" in cell.source)
+
+
 def evidence_for(case: Case, probe: str) -> Evidence | None:
     return case.evidence.get(probe)
 
@@ -116,8 +121,7 @@ def broken_off(case: Case) -> frozenset[str]:
     return frozenset(
         name
         for cell in case.submission.cells
-        if statuses.get(cell.index, CellStatus.OK) not in ends
-        and ("create_file_writer" in cell.source or "fit_generator" in cell.source)
+        if trains(cell) and statuses.get(cell.index, CellStatus.OK) not in ends
         for name in runs_named(cell)
     )
 

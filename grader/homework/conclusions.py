@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import html
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from grader.assignment import Assignment
 from grader.contract import failed, review
 from grader.formats.notebooks import read_notebook
 from grader.homework.claims import claims_of
-from grader.homework.common import runs_named
+from grader.homework.common import runs_named, trains
 from grader.places import reference_folder
 from grader.records import Case, Cell, CellKind, Conclusion, Finding, Verdict, say
 
@@ -67,25 +67,25 @@ class _Words:
     text: str
 
 
-def find(case: Case, assignment: Assignment) -> Mapping[str, Conclusion]:
-    """The student's own words by criterion, without what the logs say of them; a criterion without any is not in it."""
-    return {
-        criterion: Conclusion(
-            criterion=criterion,
-            text="\n\n".join(words.text for words in parts),
-            cell=parts[0].cell,
-            runs=assignment.concerns.get(criterion, ()),
-        )
+def find(case: Case, assignment: Assignment) -> tuple[Conclusion, ...]:
+    """The student's own words for each criterion that has any, with numbers and claims beside what the logs say."""
+    return tuple(
+        _with_claims(criterion, parts, case, assignment)
         for criterion, parts in _by_criterion(case.submission.cells).items()
-    }
+    )
 
 
-def find_with_claims(case: Case, assignment: Assignment) -> tuple[Conclusion, ...]:
-    """The same, with each number and claim beside what the logs say."""
-    return tuple(replace(c, claims=claims_of(c, case)) for c in find(case, assignment).values())
+def _with_claims(criterion: str, parts: Sequence[_Words], case: Case, assignment: Assignment) -> Conclusion:
+    words = Conclusion(
+        criterion=criterion,
+        text="\n\n".join(words.text for words in parts),
+        cell=parts[0].cell,
+        runs=assignment.concerns.get(criterion, ()),
+    )
+    return replace(words, claims=claims_of(words, case))
 
 
-def judge(criterion: str, case: Case, assignment: Assignment) -> Verdict:
+def judge(criterion: str, case: Case) -> Verdict:
     """Conclusions that are there go to a person; one that is missing is failed."""
     if criterion in _by_criterion(case.submission.cells):
         return review()
@@ -104,17 +104,17 @@ def judge(criterion: str, case: Case, assignment: Assignment) -> Verdict:
 
 def relu(case: Case, assignment: Assignment) -> Verdict:
     """The conclusion says why one network learns badly and the other well; a person reads it."""
-    return judge("relu.conclusion", case, assignment)
+    return judge("relu.conclusion", case)
 
 
 def batch_norm(case: Case, assignment: Assignment) -> Verdict:
     """The conclusion says why the spoiled layer gives NaN, and whether the repaired one learns better; a person reads it."""
-    return judge("bn.conclusion", case, assignment)
+    return judge("bn.conclusion", case)
 
 
 def raw(case: Case, assignment: Assignment) -> Verdict:
     """The conclusion says whether the network learns from raw data, and why not; a person reads it."""
-    return judge("raw.conclusion", case, assignment)
+    return judge("raw.conclusion", case)
 
 
 # --- whose part -----------------------------------------------------------------------------------------------------
@@ -140,14 +140,13 @@ def _speaks_of(words: _Words, part: str, found: Mapping[str, tuple[_Words, ...]]
     below a heading for all parts, or name nothing of the part that they stand in."""
     if words.cell <= begins.get(part, 0):
         return False
+    topics = _topics(words.text)
     if words.part is None:
-        return bool(_TOPICS[part].search(words.text)) or (part == "4" and not _topics(words.text))
-    if words.part == "4" and {"2", "3"} <= _topics(
-        words.text
-    ):  # a last word on everything, without a heading of its own
-        return part in _topics(words.text)
+        return part in topics or (part == "4" and not topics)
+    if words.part == "4" and {"2", "3"} <= topics:  # a last word on everything, without a heading of its own
+        return part in topics
     lonely = len(found.get(words.part, ())) > 1 or words.part not in _PARTS  # something stays where it is taken from
-    return lonely and part in _topics(words.text) and words.part not in _topics(words.text)
+    return lonely and part in topics and words.part not in topics
 
 
 def _topics(text: str) -> frozenset[str]:
@@ -176,8 +175,7 @@ def _own_words(cells: tuple[Cell, ...]) -> Iterator[_Words]:
 
 def _part_of_code(cell: Cell, part: str | None) -> str | None:
     """Code that trains a run of a later part begins that part; code that only looks at runs, or repeats one, does not."""
-    trains = "create_file_writer" in cell.source or "fit_generator" in cell.source
-    parts = [_RUNS[name] for name in runs_named(cell) if name in _RUNS] if trains else []
+    parts = [_RUNS[name] for name in runs_named(cell) if name in _RUNS] if trains(cell) else []
     return max(parts[-1], part) if parts and part is not None else part
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from grader.assignment import Assignment
 from grader.homework.common import is_blank, logged_experiments
-from grader.homework.conclusions import find_with_claims
+from grader.homework.conclusions import find
 from grader.homework.experiments import first_bad_value, model_of
 from grader.homework.fit_analysis import LIBRARY_SUFFIXES
 from grader.homework.roles import ROLES, roles_of, series_of
@@ -20,7 +20,7 @@ def exhibit(case: Case, assignment: Assignment) -> Exhibit:
     return Exhibit(
         curves=tuple(curve for run in runs.values() for curve in _curves(case, run)),
         ridges=tuple(ridge for run in runs.values() for ridge in _ridges(case, run)),
-        conclusions=find_with_claims(case, assignment),
+        conclusions=find(case, assignment),
         notice=_notice(case),
     )
 

@@ -8,9 +8,8 @@ import numpy as np
 
 from grader.assignment import Assignment, Experiment
 from grader.homework.common import brief, broken_off, evidence_for, logged_experiments, runs_named
-from grader.homework.fit_analysis import analyse
 from grader.homework.questions import task_of
-from grader.homework.roles import series_of, tail_mean
+from grader.homework.roles import reading_of, series_of, tail_mean
 from grader.homework.series import is_nan
 from grader.homework.spread import Spread, spread
 from grader.homework.witnesses import epochs_printed
@@ -30,7 +29,7 @@ def problems(case: Case, assignment: Assignment, name: str) -> list[Finding]:
     if name in broken_off(case) and (epochs_printed(case, name) or 0) < assignment.epochs:
         return [_broken_off(case, name)]
     experiment = assignment.experiment(name)
-    models = [model for model in case.execution.models if model.run == name]
+    models = models_of(case, name)
     if not models or any(_has_layers(model, experiment) for model in models):
         return []
     return [_other_layers(name, experiment, models[-1])]
@@ -53,13 +52,18 @@ def _may_be(name: str, wanted: str) -> bool:
 
 def is_shared(case: Case, assignment: Assignment, name: str) -> bool:
     """Whether another training than the one asked for logged to a run too, so that its curves are a tangle."""
-    models = [model for model in case.execution.models if model.run == name]
+    models = models_of(case, name)
     return len(models) > 1 and not all(_has_layers(model, assignment.experiment(name)) for model in models)
+
+
+def models_of(case: Case, name: str) -> list[ModelUse]:
+    """The models that logged to a run, in order."""
+    return [model for model in case.execution.models if model.run == name]
 
 
 def model_of(case: Case, name: str) -> ModelUse | None:
     """The last model that logged to a run."""
-    return next((model for model in reversed(case.execution.models) if model.run == name), None)
+    return next(reversed(models_of(case, name)), None)
 
 
 def _not_logged(case: Case, name: str) -> Finding:
@@ -122,9 +126,8 @@ def too_short(case: Case, assignment: Assignment, name: str) -> Finding | None:
 
 def trained_epochs(case: Case, assignment: Assignment, name: str) -> int | None:
     """How many epochs a run was trained, as printed lines and validation points tell; None where nothing tells."""
-    run, evidence = logged_experiments(case, assignment).get(name), evidence_for(case, "fit_generator")
-    printed = epochs_printed(case, name)
-    reading = analyse(evidence).scalar("validation_loss") if evidence else None
+    run, printed = logged_experiments(case, assignment).get(name), epochs_printed(case, name)
+    reading = reading_of(case, "validation_loss")
     series = series_of(case, run, "validation_loss") if run and reading and reading.quality != "mixed" else None
     counted = len(np.unique(series.steps)) if series is not None else None
     return max((count for count in (printed, counted) if count is not None), default=None)
@@ -200,9 +203,7 @@ def compare(case: Case, assignment: Assignment, better: str, worse: str) -> Comp
 
 def _witnesses(case: Case) -> tuple[str, ...]:
     """The losses that may be compared: those that the probe knows by value; where it knows none, by their names."""
-    evidence = evidence_for(case, "fit_generator")
-    known = tuple(w for w in WITNESSES if evidence and analyse(evidence).scalar(w) is not None)
-    return known or WITNESSES
+    return tuple(w for w in WITNESSES if reading_of(case, w) is not None) or WITNESSES
 
 
 def compare_with_reference(case: Case, assignment: Assignment, better: str, worse: str) -> Comparison | None:
@@ -225,7 +226,7 @@ def _end(case: Case, assignment: Assignment, name: str, witness: str) -> float |
 
 def _own_part(series: Scalars, case: Case, assignment: Assignment, name: str) -> Floats:
     """The values of a series that are of the experiment, where another training logged to its run too."""
-    models = [model for model in case.execution.models if model.run == name]
+    models = models_of(case, name)
     parts = np.split(series.values, np.flatnonzero(np.diff(series.steps) < 0) + 1)
     if len(models) < 2 or len(parts) != len(models):
         return series.values

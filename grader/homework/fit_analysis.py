@@ -276,21 +276,19 @@ def _selects(actual: Floats, candidates: Floats, ends: Sequence[int]) -> bool:
     return bool(ends) and all(any(a < p <= b for p in places) for a, b in zip(before, ends, strict=True))
 
 
-def _near(expected: Floats, actual: float) -> NDArray[np.bool_]:
+def _near(expected: Floats, actual: Floats | float) -> NDArray[np.bool_]:
     return np.asarray(np.abs(expected - actual) <= TOLERANCE * np.abs(expected) + 1e-6)
 
 
 def _equal(actual: Floats, expected: Floats) -> bool:
-    return len(actual) == len(expected) and bool(
-        np.all(np.abs(actual - expected) <= TOLERANCE * np.abs(expected) + 1e-6)
-    )
+    return len(actual) == len(expected) and bool(_near(expected, actual).all())
 
 
 def _contains(actual: Floats, expected: Floats) -> bool:
     """Whether the expected values occur in order among the actual ones."""
     position = 0
     for value in actual:
-        if position < len(expected) and abs(value - expected[position]) <= TOLERANCE * abs(expected[position]) + 1e-6:
+        if position < len(expected) and _near(expected[position], value):
             position += 1
     return position == len(expected)
 

@@ -7,11 +7,9 @@ import numpy as np
 from grader.assignment import Assignment
 from grader.contract import failed, partial
 from grader.homework.batch_norm import trainable_of
-from grader.homework.common import (
-    evidence_for,
-    finished_experiments,
-)
-from grader.homework.fit_analysis import LIBRARY_SUFFIXES, Analysis, Variable, analyse
+from grader.homework.common import evidence_for, finished_experiments
+from grader.homework.experiments import model_of
+from grader.homework.fit_analysis import LIBRARY_SUFFIXES, Analysis, TagReading, Variable, analyse
 from grader.homework.fit_generator import WANTED, ready
 from grader.homework.series import is_nan, size
 from grader.records import Case, Finding, ModelUse, Run, Verdict, say
@@ -124,8 +122,7 @@ _INSTEAD = {  # what a tag may hold instead of a gradient: (sentence, what was s
 
 def _no_gradients(analysis: Analysis, case: Case) -> Finding:
     """Why no variable has its gradient logged: what the student's own tags hold instead, as far as it can be told."""
-    definition, own = case.definitions[WANTED], _own_tags(analysis)
-    found = next((t for kind in _INSTEAD for t in analysis.tags if t.kind == kind and t.tag in own), None)
+    definition, own, found = case.definitions[WANTED], _own_tags(analysis), _held_instead(analysis)
     single = next((t for t in analysis.tags if t.kind == "gradient" and t.tag in own), None)
     if found is not None:
         template, actual, advice = _INSTEAD[found.kind]
@@ -152,6 +149,12 @@ def _no_gradients(analysis: Analysis, case: Case) -> Finding:
     )
 
 
+def _held_instead(analysis: Analysis) -> TagReading | None:
+    """The student's own tag that is told to hold something else than a gradient, the plainest mistake first."""
+    own = _own_tags(analysis)
+    return next((t for kind in _INSTEAD for t in analysis.tags if t.kind == kind and t.tag in own), None)
+
+
 def _largest(analysis: Analysis, tag: str) -> float:
     series = analysis.run.histogram(tag) if analysis.run else None
     return (
@@ -174,9 +177,7 @@ def _own_tags(analysis: Analysis) -> list[str]:
 def _not_found(lacking: list[Variable], analysis: Analysis, case: Case) -> Finding:
     """Variables without a series, by what they are: those of the probe's layers have names that nobody knows."""
     kinds = dict.fromkeys(_KINDS[variable.name] for variable in lacking)
-    held = len(analysis.variables) - len(lacking)
-    own = set(_own_tags(analysis))
-    found = next((t for kind in _INSTEAD for t in analysis.tags if t.kind == kind and t.tag in own), None)
+    held, found = len(analysis.variables) - len(lacking), _held_instead(analysis)
     return Finding(
         code="fit.variable_without_gradient",
         message=say(
@@ -196,7 +197,7 @@ def _not_found(lacking: list[Variable], analysis: Analysis, case: Case) -> Findi
 
 def _lacking(run: Run, case: Case, analysis: Analysis) -> int:
     """How many variables of a run's model have no histogram series that could be their gradient."""
-    model = next((m for m in reversed(case.execution.models) if m.run == run.name), None)
+    model = model_of(case, run.name)
     sizes = _variable_sizes(model)
     library = _library_tags(model)
     held = [max((size(b) for b in h.buckets), default=0) for h in run.histograms if h.tag not in library]

@@ -8,9 +8,7 @@ import numpy as np
 
 from grader.assignment import Assignment
 from grader.contract import failed, partial
-from grader.homework.common import (
-    finished_experiments,
-)
+from grader.homework.common import finished_experiments
 from grader.homework.expected import batches, evaluate
 from grader.homework.experiments import trained_epochs
 from grader.homework.fit_analysis import Analysis, ScalarReading, analyse

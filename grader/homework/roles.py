@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from grader.homework.common import evidence_for
-from grader.homework.fit_analysis import analyse
+from grader.homework.fit_analysis import ScalarReading, analyse
 from grader.records import Case, Floats, Run, Scalars
 
 ROLES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
@@ -24,6 +24,12 @@ def roles_of(case: Case, run: Run) -> Mapping[str, str]:
 def _known(case: Case) -> Mapping[str, str]:
     evidence = evidence_for(case, "fit_generator")
     return {reading.tag: reading.role for reading in analyse(evidence).scalars} if evidence else {}
+
+
+def reading_of(case: Case, role: str) -> ScalarReading | None:
+    """The tag that the probe knows, by value, to hold a role."""
+    evidence = evidence_for(case, "fit_generator")
+    return analyse(evidence).scalar(role) if evidence else None
 
 
 def role_by_name(tag: str) -> str | None:

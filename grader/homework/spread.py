@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from statistics import NormalDist
 
 import numpy as np
@@ -43,8 +44,9 @@ def spread(reference: Reference, better: str, worse: str, witness: str) -> Sprea
     )
 
 
+@cache
 def far(seeds: int) -> float:
-    """How many standard deviations off the mean of so many seeds another one is only by CHANCE."""
+    """How many standard deviations off the mean of so many seeds another one is only by CHANCE. Found once for a class."""
     return t_quantile(1.0 - CHANCE, seeds - 1) * math.sqrt(1.0 + 1.0 / seeds)
 
 

@@ -148,11 +148,9 @@ def _own_way(evidence: Evidence, name: str, train: Sequence[Fetch], validation: 
     with the gradients of the course's loss, and with those that were applied."""
     task, updates = task_of(evidence, name), _updates(evidence, name)
     final = tuple(np.asarray(value, dtype=np.float64) for value in _final(evidence, name))
-    moments = {
-        "fetches": [(f.when, f.parameters) for f in train] if _moves(train) else [],
-        "updates": [(u.when, u.parameters) for u in updates],
-    }
-    found = [_retraced(task, own, train, validation, final) for own in moments.values() if own and train]
+    by_batch = [(f.when, f.parameters) for f in train] if _moves(train) else []
+    by_update = [(u.when, u.parameters) for u in updates]
+    found = [_retraced(task, own, train, validation, final) for own in (by_batch, by_update) if own and train]
     return [*found, *(_applied(t, updates) for t in found if len(t.steps) == len(updates))]
 
 

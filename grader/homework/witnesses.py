@@ -10,13 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from grader.assignment import Assignment
-from grader.homework.common import evidence_for, runs_named
-from grader.homework.fit_analysis import analyse
-from grader.homework.roles import roles_of, series_of
+from grader.homework.common import runs_named
+from grader.homework.roles import reading_of, roles_of, series_of
 from grader.records import Case, Cell, CellKind, Finding, Run, Severity, say
 
 _EPOCH = re.compile(r"^Epoch (\d+): (Train|Val) loss: (\S+) (?:Train|Val) Accuracy: (\S+)", re.MULTILINE)
-_ROLES = {"Train": ("train_loss", "train_accuracy"), "Val": ("validation_loss", "validation_accuracy")}
+_VALIDATION = ("validation_loss", "validation_accuracy")
 _HALF_DIGIT = 0.00051  # the course prints three decimals
 _FEWEST_SECONDS = 1.0  # ten epochs on the whole of MNIST take minutes; nothing real takes less than a second
 _SHOWN = 6
@@ -87,10 +86,9 @@ def _some(names: set[str]) -> str:
 
 def _other_counts(name: str, ours: Run, theirs: Run, case: Case) -> Iterator[Finding]:
     """Validation points that come by the epoch are as many on little data as on much."""
-    evidence = evidence_for(case, "fit_generator")
-    reading = analyse(evidence).scalar("validation_loss") if evidence else None
-    by_epoch = reading is None or reading.quality in ("exact", "batch_means")  # else their number depends on the data
-    for role in ("validation_loss", "validation_accuracy"):
+    reading = reading_of(case, "validation_loss")
+    by_epoch = reading is None or reading.quality != "mixed"  # else their number depends on the data
+    for role in _VALIDATION:
         own, other = series_of(case, ours, role), series_of(case, theirs, role)
         counts = [len(np.unique(series.steps)) if series is not None else 0 for series in (own, other)]
         if by_epoch and counts[0] and counts[1] and counts[0] != counts[1]:
@@ -172,9 +170,8 @@ def printed_lines(case: Case, assignment: Assignment) -> Iterator[Finding]:
 
 
 def _lines_disagree(cell: Cell, name: str, case: Case) -> Iterator[Finding]:
-    again = case.execution.cell(cell.index)
     witnesses = (
-        ("re-run", again.text if again else "", case.runs),
+        ("re-run", _rerun_text(case, cell), case.runs),
         ("handed in", cell.output, case.submitted_runs),
     )
     for whence, text, runs in witnesses:
@@ -194,10 +191,9 @@ def _lines_disagree(cell: Cell, name: str, case: Case) -> Iterator[Finding]:
 
 def _first_disagreement(lines: list[_Line], run: Run, case: Case) -> tuple[_Line, str, float, float] | None:
     """(line, role, printed, logged) of the first validation value that was printed and is not in the log of its epoch."""
-    roles = roles_of(case, run)
-    for index, role in enumerate(_ROLES["Val"]):
+    roles, own = roles_of(case, run), [line for line in lines if line.part == "Val"]
+    for index, role in enumerate(_VALIDATION):
         series = next((s for s in run.scalars if roles.get(s.tag) == role), None)
-        own = [line for line in lines if line.part == "Val"]
         if series is None or len(series.values) != len(own):
             continue
         for line, logged in zip(own, series.values, strict=True):

@@ -374,7 +374,7 @@ def _method(statements: Sequence[Statement], wanted: Wanted) -> _Target | None:
         return None
     owner, method = wanted.attribute
     classes = [(s, s.node) for s in reversed(statements) if isinstance(s.node, ast.ClassDef)]
-    own = ((s, node, node.name == owner) for s, node in classes if node.name == owner)
+    own = ((s, node, True) for s, node in classes if node.name == owner)
     derived = ((s, node, False) for s, node in classes if any(_last_part(base) == owner for base in node.bases))
     for statement, kind, pasted in (*own, *derived):
         for node in kind.body:
