@@ -40,9 +40,9 @@ def number(value: float | None) -> str:
 
 
 def _cut(value: float) -> str:
-    """Four significant digits, rounded towards zero, of a number between 0.5 and 10000."""
+    """Four significant digits, and one decimal at least, rounded towards zero, of a number between 0.5 and 10000."""
     exact = Decimal(value)
-    return str(exact.quantize(Decimal(1).scaleb(exact.adjusted() - _DIGITS + 1), rounding=ROUND_DOWN))
+    return str(exact.quantize(Decimal(1).scaleb(min(exact.adjusted() - _DIGITS + 1, -1)), rounding=ROUND_DOWN))
 
 
 def tidy(points: float) -> int | float:
