@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +57,7 @@ def digest_of(*paths: Path) -> str:
 def write_text(path: Path, text: str) -> None:
     """Write a whole file or none of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # two judges may write the same page
     temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
     temporary.replace(path)
 
@@ -64,13 +66,28 @@ def write_results(out: Path, identity: str, files: Mapping[str, str], executed: 
     """The folder of one submission: the given texts, and the re-run's notebook and event files."""
     folder = out / identity
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(folder / "logs", ignore_errors=True)
     if logs is not None and logs.is_dir():
-        shutil.copytree(logs, folder / "logs")
+        _replace_folder(logs, folder / "logs")
+    else:
+        shutil.rmtree(folder / "logs", ignore_errors=True)
     if executed is not None and executed.is_file():
         shutil.copyfile(executed, folder / "executed.ipynb")
     for name, text in files.items():
         write_text(folder / name, text)
+
+
+def _replace_folder(source: Path, target: Path) -> None:
+    """A copy of a whole folder, or none of it, in the place of what was there. Of two that do so at the same time, as when
+    a submission is judged again after its judge ended, one is enough."""
+    with tempfile.TemporaryDirectory(prefix=".making-", dir=target.parent, ignore_cleanup_errors=True) as place:
+        new = Path(shutil.copytree(source, Path(place, "new")))
+        with suppress(FileNotFoundError):
+            target.rename(Path(place, "old"))
+        try:
+            new.rename(target)
+        except OSError:
+            if not target.is_dir():  # else somebody else was quicker with the same logs
+                raise
 
 
 # --- the reference's bands ------------------------------------------------------------------------------------------
