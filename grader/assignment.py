@@ -98,6 +98,7 @@ def _assignment(folder: Path, raw: dict[str, Any]) -> Assignment:
             processes=int(limits["processes"]),
             disk_mib=int(limits["disk_mib"]),
             file_mib=int(limits["file_mib"]),
+            files=int(limits["files"]),
             cpu_seconds=int(longest * 2),
         ),
         output_mib=int(limits["output_mib"]),

@@ -80,6 +80,7 @@ class FaultKind(enum.StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     OUTPUT_LIMIT = "output_limit"
     DISK_LIMIT = "disk_limit"
+    FILES_LIMIT = "files_limit"
     MISSING = "missing"
     UNREADABLE = "unreadable"
 

@@ -35,7 +35,7 @@ from grader.formats.notebooks import load_node
 from grader.records import CellRun, CellStatus, Fault, FaultKind, Resources
 from grader.sandbox import MECHANISMS, Program
 from grader.sandbox.box import MIB
-from grader.sandbox.watch import Meter, exceeded, start
+from grader.sandbox.watch import Meter, exceeded, overdue, start
 from grader.stages.execution import Spec, box_for
 
 _START_SECONDS = 300.0  # TensorFlow's import on a very busy machine
@@ -158,6 +158,7 @@ class Drive:
         self.fault: Fault | None = None
         self.stopped: FaultKind | None = None
         self.usage = Resources()
+        self.cpu_before = 0.0  # what the kernel's start took
         self.counts: dict[int, int] = {}
         self.replies: dict[int, Any] = {}
         self.began = time.monotonic()
@@ -177,7 +178,7 @@ class Drive:
             on_cell_executed=self._note_reply,
         )
         async with self._kernel(client, manager):
-            self.began = time.monotonic()
+            self.began, self.cpu_before = time.monotonic(), self.usage.cpu_seconds
             for position, cell in enumerate(self.notebook.cells):
                 if cell.cell_type == "code" and self.fault is None:
                     await self._cell(client, manager, position)
@@ -208,22 +209,30 @@ class Drive:
         box, meter = box_for(self.spec), Meter(manager.provisioner.running)
         while self.stopped is None:
             self.usage = await asyncio.to_thread(meter.read)
-            self.stopped = exceeded(box, self.usage.peak_memory_mib)
+            self.stopped = exceeded(box, meter)
             await asyncio.sleep(_WATCH_SECONDS)
         manager.provisioner.end()
 
     async def _cell(self, client: NotebookClient, manager: AsyncKernelManager, position: int) -> None:
         cell, began = self.notebook.cells[position], time.monotonic()
-        left = self.spec.seconds - (began - self.began)
-        seconds = max(1.0, min(self.spec.seconds_per_cell, left))
         task = asyncio.ensure_future(client.async_execute_cell(cell, position))
-        late = not await _done(task, seconds)
+        late = not await self._ends_in_time(task)
         if late:
             await manager.interrupt_kernel()
             if not await _done(task, _GRACE_SECONDS):
                 manager.provisioner.end()
                 await _done(task, _GRACE_SECONDS)
         self._record(cell, position + 1, time.monotonic() - began, task, late)
+
+    async def _ends_in_time(self, task: asyncio.Task[Any]) -> bool:
+        """Wait for a cell, until its own time is over or that of the whole notebook."""
+        began, before = time.monotonic(), self.usage.cpu_seconds
+        while not await _done(task, _WATCH_SECONDS):
+            now, used = time.monotonic(), self.usage.cpu_seconds
+            own = overdue(used - before, now - began, self.spec.seconds_per_cell)
+            if own or overdue(used - self.cpu_before, now - self.began, self.spec.seconds):
+                return False
+        return True
 
     def _record(self, cell: Any, index: int, seconds: float, task: asyncio.Task[Any], late: bool) -> None:
         if cell.get("execution_count"):
@@ -268,6 +277,7 @@ _SAYS = {
     FaultKind.KERNEL_DIED: "The kernel died.",
     FaultKind.OUT_OF_MEMORY: "The notebook used more memory than it may.",
     FaultKind.DISK_LIMIT: "The notebook wrote more to disk than it may.",
+    FaultKind.FILES_LIMIT: "The notebook made more files than it may.",
     FaultKind.OUTPUT_LIMIT: "The notebook printed more than it may.",
 }
 _STATUS = {
@@ -276,6 +286,7 @@ _STATUS = {
     FaultKind.KERNEL_DIED: CellStatus.DIED,
     FaultKind.OUT_OF_MEMORY: CellStatus.DIED,
     FaultKind.DISK_LIMIT: CellStatus.DIED,
+    FaultKind.FILES_LIMIT: CellStatus.DIED,
     FaultKind.OUTPUT_LIMIT: CellStatus.DIED,
 }
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from grader.assignment import Assignment
 from grader.contract import failed, passed
-from grader.homework.common import brief, evidence_for
+from grader.homework.common import brief, evidence_for, runs_named
 from grader.homework.fit_analysis import analyse
 from grader.homework.witnesses import printed_lines, recorded_outputs, remark, submitted_logs
 from grader.records import (
     Case,
     CellRun,
     CellStatus,
+    FaultKind,
     FileState,
     Finding,
     LogFile,
+    Run,
     Verdict,
     say,
 )
@@ -30,7 +33,7 @@ def runs(case: Case, assignment: Assignment) -> Verdict:
     waiting = [run.index for run in case.execution.cells if run.status is CellStatus.NOT_RUN]
     if not troubled and not waiting:
         return passed()
-    findings = [_trouble(run) for run in troubled]
+    findings = [_trouble(run, case, assignment) for run in troubled]
     if waiting:
         findings.append(
             Finding(
@@ -44,22 +47,78 @@ def runs(case: Case, assignment: Assignment) -> Verdict:
     return failed(*findings)
 
 
-def _trouble(run: CellRun) -> Finding:
+_ENDS: Mapping[FaultKind, str] = {
+    FaultKind.RAISED: "Cell {cell} raised an error.",
+    FaultKind.TIMED_OUT: "Cell {cell} did not end in the time that a cell has and was stopped after {seconds} s.",
+    FaultKind.KERNEL_DIED: "The kernel died in cell {cell}.",
+    FaultKind.OUT_OF_MEMORY: "Cell {cell} was stopped: with it the notebook used {used} MiB of memory, more than the {most} MiB that it may.",
+    FaultKind.DISK_LIMIT: "Cell {cell} was stopped: it wrote more to disk than the {most} MiB that a notebook may.",
+    FaultKind.FILES_LIMIT: "Cell {cell} was stopped: it made more than the {most} files that a notebook may.",
+    FaultKind.OUTPUT_LIMIT: "Cell {cell} was stopped: with it the notebook printed and displayed more than the {most} MiB that it may.",
+}
+_ADVICE: Mapping[FaultKind, str] = {
+    FaultKind.TIMED_OUT: "Look for a loop that never ends, or for work that is done again in each step.",
+    FaultKind.OUT_OF_MEMORY: "Look for a list or an array that grows in a loop, or for the whole data set in one batch.",
+    FaultKind.DISK_LIMIT: "Write fewer histograms or larger steps between them, and no copies of the data.",
+    FaultKind.FILES_LIMIT: "Look for a file or a writer that is made anew in a loop.",
+    FaultKind.OUTPUT_LIMIT: "Look for a print in a loop; print once an epoch.",
+}
+
+
+def _trouble(run: CellRun, case: Case, assignment: Assignment) -> Finding:
     fault = run.fault
-    words = {
-        CellStatus.RAISED: "Cell {cell} raised an error.",
-        CellStatus.TIMED_OUT: "Cell {cell} did not end in the time it had ({seconds} s) and was stopped.",
-        CellStatus.DIED: "The kernel died in cell {cell}.",
+    kind = fault.kind if fault and fault.kind in _ENDS else FaultKind.KERNEL_DIED
+    limits = assignment.limits
+    most = {
+        FaultKind.OUT_OF_MEMORY: limits.memory_mib,
+        FaultKind.DISK_LIMIT: limits.disk_mib,
+        FaultKind.FILES_LIMIT: limits.files,
+        FaultKind.OUTPUT_LIMIT: assignment.output_mib,
     }
+    used = {"seconds": round(run.seconds), "used": case.execution.resources.peak_memory_mib, "most": most.get(kind, 0)}
+    usual = "Restart the kernel, run all cells from the top, and mend or remove what fails."
+    reached = _reached(run, case) if kind is not FaultKind.RAISED else None
     return Finding(
         code=f"notebook.{run.status}",
-        message=say(words[run.status], cell=run.index, seconds=round(run.seconds)),
+        message=say(_ENDS[kind], cell=run.index, **used),
         expected="the cell runs to its end in a fresh kernel",
-        actual=brief(fault.message) if fault else None,
-        hint=say("Restart the kernel, run all cells from the top, and mend or remove what fails."),
+        actual=reached.words() if reached else brief(fault.message) if fault else None,
+        hint=say(_ADVICE.get(kind, usual)),
         cell=run.index,
         line=fault.line if fault else None,
+        run=reached.run if reached else None,
+        step=reached.step if reached else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """How far an experiment had come: the last step that it logged, and the epoch if the length of one is known."""
+
+    run: str
+    step: int
+    epoch: int | None
+
+    def words(self) -> str:
+        epoch = f"epoch {self.epoch}, " if self.epoch is not None else ""
+        return f"the last that was logged before: {self.run}, {epoch}step {self.step}"
+
+
+def _points(run: Run) -> Iterator[tuple[float, str, int]]:
+    """The last point of each series: when it was written, the run, and its step."""
+    yield from ((float(s.times[-1]), run.name, int(s.steps[-1])) for s in run.scalars if len(s.steps))
+    yield from ((float(s.times[-1]), run.name, int(s.steps[-1])) for s in run.histograms if len(s.steps))
+
+
+def _reached(run: CellRun, case: Case) -> _Reached | None:
+    """Where the training of a cell was when the cell ended; None when it logged nothing."""
+    source = next(cell for cell in case.submission.cells if cell.index == run.index)
+    points = [point for name in runs_named(source) if name in case.runs for point in _points(case.runs[name])]
+    if not points:
+        return None
+    _, name, step = max(points)
+    lengths = [use.sequences[0].length for use in case.execution.models if use.run == name and use.sequences]
+    return _Reached(name, step, step // lengths[-1] + 1 if lengths and lengths[-1] else None)
 
 
 # --- remarks --------------------------------------------------------------------------------------------------------

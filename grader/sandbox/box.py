@@ -14,12 +14,14 @@ MIB = 1 << 20
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Upper bounds for everything that runs in one box. `cpu_seconds` and `file_mib` hold for each process,
-    `memory_mib` (resident, shared pages counted once), `processes` (with threads) and `disk_mib` for all together."""
+    `memory_mib` (resident, shared pages counted once), `processes` (with threads), `disk_mib` and `files` (with folders)
+    for all together."""
 
     memory_mib: int
     processes: int
     disk_mib: int
     file_mib: int
+    files: int
     cpu_seconds: int
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import socket
+import stat
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +23,7 @@ _POLL_SECONDS = 0.1
 _GROWN, _ASK_SECONDS = 1.05, 2.0  # when memory is asked for in earnest
 _GONE_SECONDS = 30.0  # for the kernel to clear a killed box away
 _TAIL_BYTES = 8192
+PATIENCE = 3.0  # seconds of wall time for each one of CPU time that is allowed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +106,11 @@ def run(program: Program, box: Box, mechanism: Mechanism, *, seconds: float, wor
 
 
 def _wait(running: Running, box: Box, seconds: float) -> tuple[FaultKind | None, Resources]:
-    deadline, meter = time.monotonic() + seconds, Meter(running)
+    began, meter = time.monotonic(), Meter(running)
     while not _has_ended(running.process.pid):
         usage = meter.read()
-        over = exceeded(box, usage.peak_memory_mib) or (FaultKind.TIMED_OUT if time.monotonic() > deadline else None)
+        late = overdue(usage.cpu_seconds, time.monotonic() - began, seconds)
+        over = exceeded(box, meter) or (FaultKind.TIMED_OUT if late else None)
         if over is not None:
             return over, usage
         time.sleep(_POLL_SECONDS)
@@ -122,12 +126,14 @@ class Meter:
 
     def __init__(self, running: Running) -> None:
         self.usage = Resources()
+        self.unlinked_bytes = 0  # in files that are open and have no name any more
         self._running = running
         self._resident, self._asked = 0, 0.0
 
     def read(self) -> Resources:
         """Usage up to now."""
         pids = [pid for root in self._running.roots for pid in descendants(root)]
+        self.unlinked_bytes = sum(map(_unlinked_bytes, pids))
         self.usage = Resources(
             cpu_seconds=max(self.usage.cpu_seconds, sum(map(_ticks, pids)) / os.sysconf("SC_CLK_TCK")),
             peak_memory_mib=max(self.usage.peak_memory_mib, self._memory_mib(pids)),
@@ -142,13 +148,20 @@ class Meter:
         return sum(map(_pss_kib, pids)) // 1024
 
 
-def exceeded(box: Box, memory_mib: int) -> FaultKind | None:
+def exceeded(box: Box, meter: Meter) -> FaultKind | None:
     """The limit that a box has met, if any."""
-    if memory_mib > box.limits.memory_mib:
+    if meter.usage.peak_memory_mib > box.limits.memory_mib:
         return FaultKind.OUT_OF_MEMORY
-    if sum(folder_size(folder) for folder in box.writable()) > box.limits.disk_mib * MIB:
-        return FaultKind.DISK_LIMIT
-    return None
+    size, entries = map(sum, zip(*(held(folder, box.limits.files) for folder in box.writable()), strict=True))
+    if entries > box.limits.files:
+        return FaultKind.FILES_LIMIT
+    return FaultKind.DISK_LIMIT if size + meter.unlinked_bytes > box.limits.disk_mib * MIB else None
+
+
+def overdue(cpu_seconds: float, wall_seconds: float, seconds: float) -> bool:
+    """Whether the time that a box has is over. It is CPU time, so that other jobs on the machine make nobody late; what
+    waits or sleeps gets a few times as much of wall time."""
+    return cpu_seconds > seconds or wall_seconds > PATIENCE * seconds
 
 
 def _has_ended(pid: int) -> bool:
@@ -198,16 +211,28 @@ def _pss_kib(pid: int) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
 
 
-def folder_size(folder: Path) -> int:
-    """Bytes on disk of everything below a folder; what vanishes meanwhile counts as nothing."""
+def _unlinked_bytes(pid: int) -> int:
+    """Bytes on disk of the files that a process holds open although they were deleted: no folder shows them."""
     total = 0
-    for path, _, names in os.walk(folder, onerror=None):
-        total += sum(_blocks(Path(path, name)) for name in names)
+    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as listed:
+        for entry in listed:
+            with contextlib.suppress(OSError):
+                facts = entry.stat()
+                total += facts.st_blocks * 512 if stat.S_ISREG(facts.st_mode) and facts.st_nlink == 0 else 0
     return total
 
 
-def _blocks(path: Path) -> int:
-    try:
-        return path.lstat().st_blocks * 512
-    except OSError:
-        return 0
+def held(folder: Path, most: int) -> tuple[int, int]:
+    """Bytes on disk of all that is below a folder, and how many entries it has; soon after `most` of them the count ends.
+    What vanishes meanwhile counts as nothing."""
+    size = entries = 0
+    waiting = [str(folder)]
+    while waiting and entries <= most:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as listed:
+            for entry in itertools.islice(listed, most + 1):
+                entries += 1
+                with contextlib.suppress(OSError):
+                    size += entry.stat(follow_symlinks=False).st_blocks * 512
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+    return size, entries

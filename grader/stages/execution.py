@@ -39,6 +39,7 @@ from grader.records import (
 from grader.sandbox import Box, Limits, Mount
 from grader.sandbox.collect import take, take_events
 from grader.sandbox.plan import Plan
+from grader.sandbox.watch import PATIENCE
 
 _RUNNER = "grader.runner"
 _MARGIN_SECONDS = 420.0  # for the kernel's start and end, on top of the notebook's own time
@@ -155,7 +156,8 @@ def _write_settings(workspace: Path, spec: Spec, plan: Plan) -> None:
 def _drive(workspace: Path) -> float:
     """Run the notebook runner on a prepared workspace and give the seconds of wall time that it took. On the deadline it
     is killed, and with it everything that it started."""
-    began, seconds = time.monotonic(), Spec.read(workspace / "spec.json").seconds + _MARGIN_SECONDS
+    began, spec = time.monotonic(), Spec.read(workspace / "spec.json")
+    seconds = PATIENCE * spec.seconds + _MARGIN_SECONDS
     process = FORKED.Process(target=_run, args=(str(workspace),), daemon=True)
     process.start()
     try:

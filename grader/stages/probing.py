@@ -42,6 +42,7 @@ _SAYS = {
     FaultKind.TIMED_OUT: "It did not come to an end in {seconds:.0f} s on a small input.",
     FaultKind.OUT_OF_MEMORY: "It used more memory than it may on a small input.",
     FaultKind.DISK_LIMIT: "It wrote more to disk than it may on a small input.",
+    FaultKind.FILES_LIMIT: "It made more files than it may on a small input.",
     FaultKind.KERNEL_DIED: "Its process died.",
 }
 

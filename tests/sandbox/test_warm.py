@@ -44,7 +44,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             seconds=120,
             seconds_per_cell=60,
             output_mib=4,
-            limits=Limits(memory_mib=2048, processes=128, disk_mib=64, file_mib=32, cpu_seconds=120),
+            limits=Limits(memory_mib=2048, processes=128, disk_mib=64, file_mib=32, files=1000, cpu_seconds=120),
         )
 
         def run_cells(*cells: str) -> Execution:
