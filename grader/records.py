@@ -208,8 +208,10 @@ class SequenceUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelUse:
-    """A model as the course library saw it at work: its layers, the run it logged to, and what it was fed, in order."""
+    """A model as the course library saw it at work: its number among the notebook's, its layers, the run it logged to,
+    and what it was fed, in order. A model that logged to several runs is there once for each."""
 
+    number: int
     run: str | None
     layers: tuple[LayerUse, ...]
     sequences: tuple[SequenceUse, ...]

@@ -14,6 +14,7 @@ from grader.homework.experiments import (
     compare,
     compare_with_reference,
     is_shared,
+    needs_training,
     not_better,
     not_finite,
     problems,
@@ -30,6 +31,7 @@ _ABOUT = 0.05  # of the largest value: n or n - 1 of eleven rows or more is 5 % 
 _ROUNDING = 1e-6  # of float64 results; a layer that casts to float32 on the way keeps this too for values near 1
 
 
+@needs_training(FLAWED)
 def flawed_run(case: Case, assignment: Assignment) -> Verdict:
     """relu_bn was run with the untouched BatchNormFlawed, and its loss is NaN."""
     found = problems(case, assignment, FLAWED)
@@ -322,6 +324,7 @@ def _summaries_finding(lacking: list[str], wrong: list[str], case: Case) -> Find
 # --- the run --------------------------------------------------------------------------------------------------------
 
 
+@needs_training(FIXED)
 def fixed_run(case: Case, assignment: Assignment) -> Verdict:
     """relu_bn_fixed was run with BatchNormFixed and Dense, stays finite, and learns better than relu."""
     found = problems(case, assignment, FIXED)

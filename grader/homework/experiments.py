@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from grader.assignment import Assignment, Experiment
+from grader.contract import Check, undecided
 from grader.homework.common import brief, broken_off, evidence_for, logged_experiments, runs_named
 from grader.homework.questions import task_of
 from grader.homework.roles import reading_of, series_of, tail_mean
 from grader.homework.series import is_nan
 from grader.homework.spread import Spread, spread
 from grader.homework.witnesses import epochs_printed
-from grader.records import Case, Finding, Floats, ModelUse, Run, Scalars, say
+from grader.records import Case, Finding, Floats, ModelUse, Run, Scalars, Verdict, say
 
 _ACTIVATIONS = frozenset(
     {"relu", "sigmoid", "tanh", "softmax", "elu", "selu", "gelu", "linear", "leaky_relu", "softplus"}
@@ -33,6 +36,37 @@ def problems(case: Case, assignment: Assignment, name: str) -> list[Finding]:
     if not models or any(_has_layers(model, experiment) for model in models):
         return []
     return [_other_layers(name, experiment, models[-1])]
+
+
+def needs_training(*runs: str) -> Callable[[Check], Check]:
+    """A check that is undecided when one of these runs was logged and nobody saw it being trained."""
+
+    def decorated(check: Check) -> Check:
+        @functools.wraps(check)
+        def checked(case: Case, assignment: Assignment) -> Verdict:
+            unseen = [name for name in runs if _is_unseen(case, assignment, name)]
+            return _unseen(unseen) if unseen else check(case, assignment)
+
+        return checked
+
+    return decorated
+
+
+def _is_unseen(case: Case, assignment: Assignment, name: str) -> bool:
+    """Whether a run has values, but no model of the course library logged to it, and there are fewer models than runs: a
+    model whose writer is not known stands with another run."""
+    logged = logged_experiments(case, assignment)
+    models = {model.number for model in case.execution.models}
+    return name in logged and not models_of(case, name) and len(models) < len(logged)
+
+
+def _unseen(runs: Sequence[str]) -> Verdict:
+    return undecided(
+        "run.unseen",
+        "The run {runs} has event files, but no model of the course library was seen to be trained for it. A person has to "
+        "look where they come from.",
+        runs=", ".join(runs),
+    )
 
 
 def _has_layers(model: ModelUse, experiment: Experiment) -> bool:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from grader.assignment import Assignment
 from grader.contract import blocked, failed, partial, passed, undecided
 from grader.homework.common import evidence_for, is_untouched, missing, probe_fault, unlike_notebook
-from grader.homework.experiments import model_of, problems
+from grader.homework.experiments import model_of, needs_training, problems
 from grader.records import Case, Evidence, Finding, SequenceUse, Verdict, say
 
 WANTED = "preprocess"
@@ -83,6 +83,7 @@ def _finding(case: Case, what: str, expected: str, actual: str) -> Finding:
     )
 
 
+@needs_training(RAW)
 def run(case: Case, assignment: Assignment) -> Verdict:
     """raw was run on raw train and test sequences with DenseSmart, and logged."""
     found = problems(case, assignment, RAW)

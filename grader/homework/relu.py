@@ -5,12 +5,13 @@ from __future__ import annotations
 from grader.assignment import Assignment
 from grader.contract import partial
 from grader.homework.common import logged_experiments
-from grader.homework.experiments import compare, not_better, not_finite, problems, too_short
+from grader.homework.experiments import compare, needs_training, not_better, not_finite, problems, too_short
 from grader.records import Case, Finding, Verdict
 
 PLAIN, SMART = "relu", "relu_smart_dense"
 
 
+@needs_training(PLAIN, SMART)
 def runs(case: Case, assignment: Assignment) -> Verdict:
     """Both experiments were run with the layers asked for, stay finite, and the smart one learns better."""
     findings: list[Finding] = []

@@ -65,6 +65,7 @@ def install(shell, library, path, fix_seeds):
     def after(result):
         for writer, _ in trace.logdirs:
             quietly(writer.flush)
+        watch_classes(vars(library), trace)  # again: the notebook may have put a method of its own in the place of ours
         watch_classes(shell.user_ns, trace, only="__main__")
         own = shell.user_ns.get("Sequential")
         owner = own if inspect.isclass(own) and hasattr(own, "fit_generator") else library.Sequential
@@ -116,16 +117,17 @@ def watch_writers(trace):
 
 
 def watch_classes(names, trace, only=None):
-    """Watch the classes of the course library among `names`, each class once."""
+    """Watch the classes of the course library among `names`; those that are being watched already are left alone."""
     for name, watch in (("MNISTSequence", watch_sequence), ("Sequential", watch_model)):
         found = names.get(name)
-        if inspect.isclass(found) and not found.__dict__.get("_observed") and only in (None, found.__module__):
-            found._observed = True
+        if inspect.isclass(found) and only in (None, found.__module__):
             watch(found, trace)
 
 
 def watch_sequence(kind, trace):
-    get = kind.__getitem__
+    get = getattr(kind, "__getitem__", None)
+    if get is None or hasattr(get, "watches"):
+        return
 
     @functools.wraps(get)
     def __getitem__(self, index):
@@ -133,17 +135,21 @@ def watch_sequence(kind, trace):
         trace.batch = self, batch
         return batch
 
+    __getitem__.watches = True
     kind.__getitem__ = __getitem__
 
 
 def watch_model(kind, trace):
-    forward = kind._forward
+    forward = getattr(kind, "_forward", None)
+    if forward is None or hasattr(forward, "watches"):
+        return
 
     @functools.wraps(forward)
     def _forward(self, x, *args, **kwargs):
         quietly(note_model, self, args, kwargs, trace)
         return forward(self, x, *args, **kwargs)
 
+    _forward.watches = True
     kind._forward = _forward
 
 

@@ -229,7 +229,9 @@ def _fault(raw: dict[str, Any] | None) -> Fault | None:
 def _read_trace(path: Path, counts: dict[int, int]) -> tuple[tuple[ModelUse, ...], Patch | None]:
     facts = list(_facts(path))
     models = {
-        fact["model"]: fact for fact in facts if fact.get("fact") == "model" and _whole(fact.get("model")) is not None
+        number: fact
+        for fact in facts
+        if fact.get("fact") == "model" and (number := _whole(fact.get("model"))) is not None
     }
     uses = tuple(use for number, fact in models.items() for use in _model_uses(number, fact, facts))
     patches = [fact for fact in facts if fact.get("fact") == "patch"]
@@ -248,12 +250,13 @@ def _facts(path: Path) -> Iterator[dict[str, Any]]:
             yield fact
 
 
-def _model_uses(number: object, model: dict[str, Any], facts: list[dict[str, Any]]) -> Iterator[ModelUse]:
+def _model_uses(number: int, model: dict[str, Any], facts: list[dict[str, Any]]) -> Iterator[ModelUse]:
     """The model once for each run that it logged to; once for the last writer made, if it logged to none."""
     own = [fact for fact in facts if fact.get("model") == number]
     logged = [fact["logdir"] for fact in own if fact.get("fact") == "logs" and fact.get("logdir")]
     for run in dict.fromkeys(map(_run_name, logged or [model.get("logdir")])):
         yield ModelUse(
+            number=number,
             run=run,
             layers=tuple(_layer(raw) for raw in _list(model.get("layers"))),
             sequences=tuple(_sequence(raw) for raw in own if raw.get("fact") == "feed"),
