@@ -21,8 +21,7 @@ from grader.cli import parser
 from grader.commands import prepared
 from grader.pipeline import Setup
 from grader.places import reference_folder
-from grader.records import Limits
-from grader.sandbox import bubblewrap
+from grader.sandbox import Limits, bubblewrap
 from grader.stages.intake import find_submissions
 from tests.hostile.attacks import ALL, Attack
 from tests.hostile.host import Host, exposed, reach
