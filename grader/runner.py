@@ -41,6 +41,7 @@ from grader.stages.execution import Spec, box_for
 _START_SECONDS = 300.0  # TensorFlow's import on a very busy machine
 _GRACE_SECONDS = 10.0  # for a cell to end after an interrupt
 _WATCH_SECONDS = 0.25
+_DEATH_SECONDS = 1.0  # within which a kernel that closed its connections is gone
 _TEXT_BYTES = 200_000  # kept of what a cell prints
 _MESSAGE_BYTES = 8 * MIB
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
@@ -187,15 +188,18 @@ class Drive:
     @contextlib.asynccontextmanager
     async def _kernel(self, client: NotebookClient, manager: AsyncKernelManager) -> AsyncIterator[None]:
         await manager.start_kernel()
-        watching = asyncio.ensure_future(self._watch(manager))
+        watching = [asyncio.ensure_future(self._watch(manager))]
         try:
             client.kc = manager.client()
             client.kc.start_channels()
+            for channel in (client.kc.iopub_channel, client.kc.shell_channel):
+                watching.append(asyncio.ensure_future(self._listen(channel.socket, manager)))
             await client.kc.wait_for_ready(timeout=_START_SECONDS)
             client.kc.allow_stdin = False
             yield
         finally:
-            watching.cancel()
+            for task in watching:
+                task.cancel()
             manager.provisioner.end()
             await asyncio.to_thread(manager.provisioner.running.wait)
             client.kc.stop_channels()
@@ -223,6 +227,15 @@ class Drive:
                 manager.provisioner.end()
                 await _done(task, _GRACE_SECONDS)
         self._record(cell, position + 1, time.monotonic() - began, task, late)
+
+    async def _listen(self, channel: zmq.asyncio.Socket, manager: AsyncKernelManager) -> None:
+        """End a kernel that sent a message beyond all bounds: ZeroMQ drops it and the connection, and says nothing else."""
+        with channel.get_monitor_socket(zmq.EVENT_DISCONNECTED) as monitor:  # type: ignore[attr-defined]
+            await monitor.recv_multipart()
+        await asyncio.sleep(_DEATH_SECONDS)
+        if self.stopped is None and manager.provisioner.process.poll() is None:
+            self.stopped = FaultKind.OUTPUT_LIMIT
+            manager.provisioner.end()
 
     async def _ends_in_time(self, task: asyncio.Task[Any]) -> bool:
         """Wait for a cell, until its own time is over or that of the whole notebook."""

@@ -33,7 +33,7 @@ pytestmark = [
 
 # Far below what honest notebooks may use, so that a flood is stopped after seconds and not after minutes.
 LIMITS = Limits(memory_mib=1536, processes=128, disk_mib=96, file_mib=48, files=4000, cpu_seconds=60)
-SECONDS_PER_CELL = 8.0
+SECONDS_PER_CELL = 12.0
 JOBS = 2
 FINGERPRINT = """
 import builtins, os, sys
