@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 import grader
+from grader.sandbox import seccomp
 from grader.sandbox.box import MIB, Box, Launch, Limits, Mount, base_environment
 
 _INSIDE_USER = 61000  # a user id that no system gives out; the files that the box writes belong to it
@@ -50,9 +51,10 @@ def launch(argv: Sequence[str], box: Box, extra: Sequence[str] = ()) -> Launch:
         *["--tmpfs", "/dev/shm", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", box.home],
         *_namespaces(),
         *["--hostname", "sandbox", "--die-with-parent", "--new-session", "--clearenv"],
+        *_filter(descriptors),
         *_environment(box),
     ]
-    listed = _data("\0".join(options) + "\0")
+    listed = _data(("\0".join(options) + "\0").encode(errors="surrogateescape"))
     command = ["bwrap", *extra, "--args", str(listed), "--", *_become_nobody(), *_prlimit(box.limits), *argv]
     return Launch(
         argv=command,
@@ -128,7 +130,7 @@ def _system(descriptors: list[int]) -> Iterator[str]:
         ("/etc/passwd", f"student:x:{user}:{user}::/:/bin/sh\n"),
         ("/etc/group", f"student:x:{user}:\n"),
     ):
-        descriptors.append(_data(line))
+        descriptors.append(_data(line.encode()))
         yield from ("--perms", "0444", "--ro-bind-data", str(descriptors[-1]), name)
     yield from ("--perms", "1777", "--size", str(_SMALL_MIB * MIB), "--tmpfs", "/tmp")
 
@@ -169,9 +171,17 @@ def _environment(box: Box) -> Iterator[str]:
         yield from ("--setenv", name, value)
 
 
-def _data(text: str) -> int:
-    """A descriptor that holds `text`, to be read by bwrap."""
+def _filter(descriptors: list[int]) -> Iterator[str]:
+    """System calls are refused to all that runs inside, bwrap's own first process included."""
+    calls = seccomp.program(shared=False)
+    if calls is not None:
+        descriptors.append(_data(calls))
+        yield from ("--seccomp", str(descriptors[-1]))
+
+
+def _data(content: bytes) -> int:
+    """A descriptor that holds `content`, to be read by bwrap."""
     descriptor = os.memfd_create("grader", 0)
-    os.write(descriptor, text.encode(errors="surrogateescape"))
+    os.write(descriptor, content)
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor

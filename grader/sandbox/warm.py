@@ -17,7 +17,7 @@ import threading
 from pathlib import Path
 
 from grader.errors import GraderError
-from grader.sandbox import bubblewrap
+from grader.sandbox import bubblewrap, seccomp
 from grader.sandbox.box import Box, Launch, Program, base_environment
 
 _INSIDE = Path(__file__).parents[1] / "inside"
@@ -100,6 +100,7 @@ def _last_words(worker: Path) -> str:
 
 
 def _request(program: Program, box: Box, first: int) -> bytes:
+    calls = seccomp.program(shared=False)
     return json.dumps(
         {
             "pid": first,
@@ -109,6 +110,7 @@ def _request(program: Program, box: Box, first: int) -> bytes:
             "environment": {**base_environment(box.home, "/tmp"), **box.environment},
             "user": bubblewrap.inside_user(),
             "limits": bubblewrap.rlimits(box.limits),
+            "filter": calls.hex() if calls else None,
         }
     ).encode()
 
