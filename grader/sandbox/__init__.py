@@ -7,12 +7,12 @@ written with `Box.at(target)`, because a mechanism without a file system view of
 from __future__ import annotations
 
 from grader.errors import SandboxUnavailable
-from grader.sandbox import bubblewrap, unconfined
+from grader.sandbox import bubblewrap, landlock, unconfined
 from grader.sandbox.box import Box, Launch, Limits, Mechanism, Mount, Program
 from grader.sandbox.warm import WarmWorker
 from grader.sandbox.watch import Completed, run
 
-MECHANISMS: dict[str, Mechanism] = {"bubblewrap": bubblewrap, "none": unconfined}
+MECHANISMS: dict[str, Mechanism] = {"bubblewrap": bubblewrap, "landlock": landlock, "none": unconfined}
 
 __all__ = [
     "MECHANISMS",

@@ -10,18 +10,26 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
-import sysconfig
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-import grader
-from grader.sandbox import seccomp
-from grader.sandbox.box import MIB, Box, Launch, Limits, Mount, base_environment
+from grader.sandbox import interpreter, seccomp
+from grader.sandbox.box import MIB, Box, Launch, Limits, Mount, Promises, base_environment
+from grader.sandbox.descriptors import holding
+
+MAPPED = True
+PROMISES: Promises = (
+    ("files", "the interpreter, read-only, and the box; nothing else is there"),
+    ("network", "none: a network of its own without any way out"),
+    ("processes", "a limit of its own for each box; the host's cannot be seen"),
+    ("memory", "private memory a process, watched from outside for all together"),
+    ("disk", "watched from outside; /tmp and /dev/shm have a size"),
+    ("tree kill", "the kernel kills all with the first process"),
+    ("seccomp", "on" if seccomp.program(shared=False) else "off: no filter is known for this machine"),
+)
 
 _INSIDE_USER = 61000  # a user id that no system gives out; the files that the box writes belong to it
-_DATA_SHARE = 0.9  # of the memory limit may be one process's private data; the watchdog counts the rest
 _SMALL_MIB = 64  # /tmp and /dev/shm
 
 
@@ -54,7 +62,7 @@ def launch(argv: Sequence[str], box: Box, extra: Sequence[str] = ()) -> Launch:
         *_filter(descriptors),
         *_environment(box),
     ]
-    listed = _data(("\0".join(options) + "\0").encode(errors="surrogateescape"))
+    listed = holding(("\0".join(options) + "\0").encode(errors="surrogateescape"))
     command = ["bwrap", *extra, "--args", str(listed), "--", *_become_nobody(), *_prlimit(box.limits), *argv]
     return Launch(
         argv=command,
@@ -89,22 +97,9 @@ def inside_user() -> int | None:
     return _INSIDE_USER if _is_root() else None
 
 
-def rlimits(limits: Limits) -> dict[str, int]:
-    """Limits per process by their names in `resource`."""
-    return {
-        "RLIMIT_DATA": int(limits.memory_mib * MIB * _DATA_SHARE),
-        "RLIMIT_NPROC": limits.processes,
-        "RLIMIT_FSIZE": limits.file_mib * MIB,
-        "RLIMIT_CPU": limits.cpu_seconds,
-        "RLIMIT_NOFILE": 1024,
-        "RLIMIT_CORE": 0,
-        "RLIMIT_MEMLOCK": 0,
-    }
-
-
 def _prlimit(limits: Limits) -> list[str]:
     """Set inside: a limit on processes that is set outside would stop bwrap itself."""
-    options = [f"--{name.removeprefix('RLIMIT_').lower()}={value}" for name, value in rlimits(limits).items()]
+    options = [f"--{name.removeprefix('RLIMIT_').lower()}={value}" for name, value in limits.resources().items()]
     return ["/usr/bin/prlimit", *options, "--"]
 
 
@@ -130,7 +125,7 @@ def _system(descriptors: list[int]) -> Iterator[str]:
         ("/etc/passwd", f"student:x:{user}:{user}::/:/bin/sh\n"),
         ("/etc/group", f"student:x:{user}:\n"),
     ):
-        descriptors.append(_data(line.encode()))
+        descriptors.append(holding(line.encode()))
         yield from ("--perms", "0444", "--ro-bind-data", str(descriptors[-1]), name)
     yield from ("--perms", "1777", "--size", str(_SMALL_MIB * MIB), "--tmpfs", "/tmp")
 
@@ -138,13 +133,11 @@ def _system(descriptors: list[int]) -> Iterator[str]:
 def _interpreter() -> Iterator[str]:
     """The running interpreter, its environment and its packages. The grader's own package is hidden: an installed
     one carries the reference solution."""
-    folders = {Path(sys.prefix), Path(sys.base_prefix), Path(sysconfig.get_path("purelib"))}
-    folders |= {Path(sys.executable).resolve().parent.parent}
-    shown = [folder for folder in sorted(folders) if folder != Path("/") and not folder.is_relative_to("/usr")]
+    shown = interpreter.folders()
     for folder in shown:
         yield from _parents(folder)
         yield from ("--ro-bind", str(folder), str(folder))
-    own = Path(grader.__file__).parent
+    own = interpreter.own_package()
     if any(own.is_relative_to(folder) for folder in [*shown, Path("/usr")]):
         yield from ("--perms", "0000", "--tmpfs", str(own))
 
@@ -175,13 +168,5 @@ def _filter(descriptors: list[int]) -> Iterator[str]:
     """System calls are refused to all that runs inside, bwrap's own first process included."""
     calls = seccomp.program(shared=False)
     if calls is not None:
-        descriptors.append(_data(calls))
+        descriptors.append(holding(calls))
         yield from ("--seccomp", str(descriptors[-1]))
-
-
-def _data(content: bytes) -> int:
-    """A descriptor that holds `content`, to be read by bwrap."""
-    descriptor = os.memfd_create("grader", 0)
-    os.write(descriptor, content)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor

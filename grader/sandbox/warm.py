@@ -109,7 +109,7 @@ def _request(program: Program, box: Box, first: int) -> bytes:
             "directory": box.home,
             "environment": {**base_environment(box.home, "/tmp"), **box.environment},
             "user": bubblewrap.inside_user(),
-            "limits": bubblewrap.rlimits(box.limits),
+            "limits": box.limits.resources(),
             "filter": calls.hex() if calls else None,
         }
     ).encode()
