@@ -19,6 +19,7 @@ from rights import checked, drop_rights, libc, refuse_calls
 
 PR_SET_CHILD_SUBREAPER = 36
 FIRST_USER = 1_900_000_000  # from here on, no system gives out user ids; with a process id added each box has its own
+OF_ITSELF = ("cmdline", "maps", "stat", "statm", "status")
 
 
 def main():
@@ -30,11 +31,24 @@ def main():
         for folder in request["writable"]:
             os.chown(folder, user, user, follow_symlinks=False)
     waking = wake_on_children()
-    child = os.fork()
-    if child == 0:
-        become(request, user)
+    child, kept = start(request, user)
     attend(child, waking)
     kill_all()
+    for descriptor in kept:
+        os.close(descriptor)
+
+
+def start(request, user):
+    """The program's process, and descriptors of what it may read about itself: TensorFlow ends without. A rule holds for
+    an entry of /proc only as long as the kernel does not forget the entry, so they are kept open."""
+    ready, go = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.read(ready, 1)
+        become(request, user)
+    kept = [os.open(f"/proc/{child}/{name}", os.O_PATH) for name in OF_ITSELF]
+    os.write(go, b"\n")
+    return child, kept
 
 
 def wake_on_children():
@@ -103,7 +117,7 @@ def become(request, user):
         os.umask(0o022)
         os.chdir(request["directory"])  # noqa: TID251 - a process of its own
         os.makedirs(request["environment"]["TMPDIR"], exist_ok=True)
-        restrict(request["rules"])
+        restrict([*request["rules"], *([f"/proc/{os.getpid()}/{name}", "read"] for name in OF_ITSELF)])
         refuse_calls(request["filter"])
         os.execve(request["argv"][0], request["argv"], request["environment"])  # noqa: S606 - no shell is wanted
     except OSError as error:

@@ -145,6 +145,8 @@ def _rules(box: Box) -> Iterator[tuple[str, str]]:
         yield path, "device"
     for mount in box.mounts:
         yield str(mount.source), "write" if mount.writable else "read"
+        if mount.source.suffix == ".py":
+            yield str(mount.source.parent), "list"  # Python imports from folders that it can list
 
 
 def _readable(path: Path) -> Iterator[tuple[str, str]]:

@@ -145,7 +145,9 @@ UNKNOWN = _span("clone3", "listmount")  # ENOSYS
 REFUSED_SHARED = (*_span("connect", "fremovexattr"), "setpriority", "ioprio_set")  # EPERM
 # Honest programs copy a file with its mode and go on; that the mode is not copied does not matter to them.
 IGNORED_SHARED = _span("chmod", "futimesat")  # 0, and nothing is done
-OWN_SHARED = _span("sched_setaffinity", "prlimit64")  # EPERM unless the first argument is 0: the caller itself
+# Unless the first argument is 0, the caller itself. libzmq ends the process when its thread may not set its own schedule.
+IGNORED_UNLESS_OWN = _span("sched_setaffinity", "sched_setattr")  # 0, and nothing is done
+REFUSED_UNLESS_OWN = ("prlimit64",)  # EPERM
 _NEWER = 463  # calls from here on are not in the list: as if the kernel did not have them
 
 _COLUMNS = {"x86_64": 0, "aarch64": 1}
@@ -201,8 +203,9 @@ def _shared(number: Mapping[str, int]) -> list[Step]:
         # libzmq ends the process when getifaddrs fails with anything but this one
         *_families(number, (_UNIX,), errno.EOPNOTSUPP),
     ]
-    for name in OWN_SHARED:
-        steps += _when(number[name], _argument_is_set(0, errno.EPERM))
+    for names, error in ((IGNORED_UNLESS_OWN, 0), (REFUSED_UNLESS_OWN, errno.EPERM)):
+        for name in names:
+            steps += _when(number[name], _argument_is_set(0, error))
     return steps
 
 
