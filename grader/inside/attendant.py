@@ -18,7 +18,6 @@ from landlock import restrict
 from rights import checked, drop_rights, libc, refuse_calls
 
 PR_SET_CHILD_SUBREAPER = 36
-FIRST_USER = 1_900_000_000  # from here on, no system gives out user ids; with a process id added each box has its own
 OF_ITSELF = ("cmdline", "maps", "stat", "statm", "status")
 
 
@@ -26,26 +25,22 @@ def main():
     with os.fdopen(int(sys.argv[1])) as file:
         request = json.load(file)
     checked(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
-    user = FIRST_USER + os.getpid() if request["own_user"] else None
-    if user is not None:
-        for folder in request["writable"]:
-            os.chown(folder, user, user, follow_symlinks=False)
     waking = wake_on_children()
-    child, kept = start(request, user)
+    child, kept = start(request)
     attend(child, waking)
     kill_all()
     for descriptor in kept:
         os.close(descriptor)
 
 
-def start(request, user):
+def start(request):
     """The program's process, and descriptors of what it may read about itself: TensorFlow ends without. A rule holds for
     an entry of /proc only as long as the kernel does not forget the entry, so they are kept open."""
     ready, go = os.pipe()
     child = os.fork()
     if child == 0:
         os.read(ready, 1)
-        become(request, user)
+        become(request)
     kept = [os.open(f"/proc/{child}/{name}", os.O_PATH) for name in OF_ITSELF]
     os.write(go, b"\n")
     return child, kept
@@ -103,7 +98,7 @@ def below(pid):
         yield from below(child)
 
 
-def become(request, user):
+def become(request):
     """Turn into the program, with nothing but what the request names. Never returns."""
     try:
         os.setsid()
@@ -111,7 +106,7 @@ def become(request, user):
             signal.signal(number, signal.SIG_DFL)
         os.dup2(os.open("/dev/null", os.O_RDWR), 0)
         os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-        drop_rights(user)
+        drop_rights(request["user"])
         for name, value in request["limits"].items():
             resource.setrlimit(getattr(resource, name), (value, value))
         os.umask(0o022)

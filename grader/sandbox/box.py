@@ -85,13 +85,15 @@ class Program:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
     """A command ready to be started. `descriptors` must be inherited by it and closed afterwards. An `attended` one looks
-    after what it starts: it is ended by closing its standard input, and is gone when all of that is gone."""
+    after what it starts: it is ended by closing its standard input, and is gone when all of that is gone. `user` is the one that it has
+    become inside, where the grader was started by root."""
 
     argv: Sequence[str]
     environment: Mapping[str, str]
     directory: Path
     descriptors: tuple[int, ...] = ()
     attended: bool = False
+    user: int | None = None
 
 
 Promises = tuple[tuple[str, str], ...]

@@ -7,6 +7,7 @@ namespace of its own is used and no further one can be made.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from grader.sandbox import interpreter, seccomp
+from grader.sandbox import interpreter, seccomp, users
 from grader.sandbox.box import MIB, Box, Launch, Limits, Mount, Promises, base_environment
 from grader.sandbox.descriptors import holding
 
@@ -29,7 +30,7 @@ PROMISES: Promises = (
     ("seccomp", "on" if seccomp.program(shared=False) else "off: no filter is known for this machine"),
 )
 
-_INSIDE_USER = 61000  # a user id that no system gives out; the files that the box writes belong to it
+_INSIDE_USER = 1000  # as which an ordinary user is seen inside
 _SMALL_MIB = 64  # /tmp and /dev/shm
 
 
@@ -43,16 +44,35 @@ def unavailable() -> str | None:
     if done.returncode == 0:
         return None
     said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-    return f"bubblewrap is installed but cannot make a sandbox on this machine ({said})."
+    return f"bubblewrap is installed but cannot make a sandbox on this machine ({said}).{_advice()}"
+
+
+def _advice() -> str:
+    """What would allow it, where one setting of the kernel is what forbids it."""
+    for path, forbids, allows in _SETTINGS:
+        with contextlib.suppress(OSError):
+            if Path("/proc/sys", path).read_text().strip() == forbids:
+                return (
+                    f" User namespaces are forbidden here: sudo sysctl {path.replace('/', '.')}={allows} allows them."
+                )
+    return ""
+
+
+_SETTINGS = (
+    ("kernel/apparmor_restrict_unprivileged_userns", "1", "0"),  # Ubuntu since 23.10
+    ("kernel/unprivileged_userns_clone", "0", "1"),  # Debian before 11
+    ("user/max_user_namespaces", "0", "10000"),
+)
 
 
 def launch(argv: Sequence[str], box: Box, extra: Sequence[str] = ()) -> Launch:
     """The bwrap command for `argv`, with `extra` options. Paths of the host travel by a descriptor, not in the visible command line."""
-    if _is_root():
-        _hand_over(box)
+    user = users.fresh()
+    if user is not None:
+        users.hand_over(box, user)
     descriptors: list[int] = []
     options = [
-        *_system(descriptors),
+        *_system(descriptors, user),
         *_interpreter(),
         *_mounts(box.mounts),
         *["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(_SMALL_MIB * MIB)],
@@ -63,12 +83,13 @@ def launch(argv: Sequence[str], box: Box, extra: Sequence[str] = ()) -> Launch:
         *_environment(box),
     ]
     listed = holding(("\0".join(options) + "\0").encode(errors="surrogateescape"))
-    command = ["bwrap", *extra, "--args", str(listed), "--", *_become_nobody(), *_prlimit(box.limits), *argv]
+    command = ["bwrap", *extra, "--args", str(listed), "--", *_become(user), *_prlimit(box.limits), *argv]
     return Launch(
         argv=command,
         environment={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
         directory=Path("/"),
         descriptors=(*descriptors, listed),
+        user=user,
     )
 
 
@@ -81,20 +102,15 @@ def _namespaces() -> list[str]:
     if _is_root():
         kept = [word for cap in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP") for word in ("--cap-add", cap)]
         return [*spaces, "--cap-drop", "ALL", *kept]
-    return [*spaces, "--unshare-user", "--disable-userns", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"]
+    inside = ["--uid", str(_INSIDE_USER), "--gid", str(_INSIDE_USER)]
+    return [*spaces, "--unshare-user", "--disable-userns", *inside, "--cap-drop", "ALL"]
 
 
-def _become_nobody() -> list[str]:
-    if not _is_root():
+def _become(user: int | None) -> list[str]:
+    if user is None:
         return []
-    user = str(_INSIDE_USER)
     drop = ["--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"]
-    return ["/usr/bin/setpriv", "--reuid", user, "--regid", user, *drop]
-
-
-def inside_user() -> int | None:
-    """The user that a program must become inside; None where the user namespace has seen to it."""
-    return _INSIDE_USER if _is_root() else None
+    return ["/usr/bin/setpriv", "--reuid", str(user), "--regid", str(user), *drop]
 
 
 def _prlimit(limits: Limits) -> list[str]:
@@ -103,13 +119,7 @@ def _prlimit(limits: Limits) -> list[str]:
     return ["/usr/bin/prlimit", *options, "--"]
 
 
-def _hand_over(box: Box) -> None:
-    """Give the writable folders to the user that the box runs as."""
-    for folder in box.writable():
-        os.chown(folder, _INSIDE_USER, _INSIDE_USER, follow_symlinks=False)
-
-
-def _system(descriptors: list[int]) -> Iterator[str]:
+def _system(descriptors: list[int], user: int | None) -> Iterator[str]:
     yield from ("--ro-bind", "/usr", "/usr")
     for name in ("bin", "sbin", "lib", "lib64"):
         path = Path("/", name)
@@ -120,10 +130,10 @@ def _system(descriptors: list[int]) -> Iterator[str]:
     yield from _directory("/etc")
     for name in ("/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives"):
         yield from ("--ro-bind-try", name, name)
-    user = _INSIDE_USER if _is_root() else 1000
+    inside = _INSIDE_USER if user is None else user
     for name, line in (
-        ("/etc/passwd", f"student:x:{user}:{user}::/:/bin/sh\n"),
-        ("/etc/group", f"student:x:{user}:\n"),
+        ("/etc/passwd", f"student:x:{inside}:{inside}::/:/bin/sh\n"),
+        ("/etc/group", f"student:x:{inside}:\n"),
     ):
         descriptors.append(holding(line.encode()))
         yield from ("--perms", "0444", "--ro-bind-data", str(descriptors[-1]), name)

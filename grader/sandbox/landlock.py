@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from grader.errors import SandboxUnavailable
-from grader.sandbox import interpreter, seccomp
+from grader.sandbox import interpreter, seccomp, users
 from grader.sandbox.box import Box, Launch, Promises, base_environment
 from grader.sandbox.descriptors import holding
 
@@ -37,7 +37,6 @@ _INSIDE = Path(__file__).parents[1] / "inside"
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives")
 _MACHINE = ("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
-_LAST_USER = 1_904_200_000  # of those that the attendant gives out
 
 _CREATE_RULESET, _VERSION = 444, 1  # landlock_create_ruleset(2), on all machines
 _SIGNALS_SINCE = 6  # the version that confines signals
@@ -65,20 +64,13 @@ def abi() -> int:
 
 
 def _why_not_as_root() -> str | None:
-    for kind in ("uid", "gid"):
-        if not any(first + count > _LAST_USER for first, count in _mapped(kind)):
-            return "Root in this container has too few user ids to give away: start the grader as an ordinary user."
+    if not users.plenty():
+        return "Root in this container has too few user ids to give away: start the grader as an ordinary user."
     hidden = next((path for path in (*interpreter.folders(), _INSIDE) if not _open_to_all(path)), None)
     return f"The box of root becomes another user, who cannot enter {hidden}." + _ELSEWHERE if hidden else None
 
 
 _ELSEWHERE = " Install the grader in a folder that everybody can enter, or start it as an ordinary user."
-
-
-def _mapped(kind: str) -> Iterator[tuple[int, int]]:
-    for line in Path(f"/proc/self/{kind}_map").read_text().splitlines():
-        first, _, count = map(int, line.split())
-        yield first, count
 
 
 def _open_to_all(path: Path) -> bool:
@@ -88,9 +80,11 @@ def _open_to_all(path: Path) -> bool:
 
 def launch(argv: Sequence[str], box: Box) -> Launch:
     """The attendant's command for `argv`. `box.mapped` must be False."""
-    if os.geteuid() == 0:
+    user = users.fresh()
+    if user is not None:
         _check_readable(box)
-    request = holding(json.dumps(_request(argv, box)).encode())
+        users.hand_over(box, user)
+    request = holding(json.dumps(_request(argv, box, user)).encode())
     return Launch(
         argv=[sys.executable, "-S", "-E", "-X", "frozen_modules=off", str(_INSIDE / "attendant.py"), str(request)],
         environment={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
@@ -106,15 +100,14 @@ def _check_readable(box: Box) -> None:
         raise SandboxUnavailable(f"The box of root becomes another user, who cannot read {hidden[0]}." + _ELSEWHERE)
 
 
-def _request(argv: Sequence[str], box: Box) -> dict[str, object]:
+def _request(argv: Sequence[str], box: Box, user: int | None) -> dict[str, object]:
     home, calls = box.at(box.home), seccomp.program(shared=True)
     assert calls is not None
     return {
         "argv": list(argv),
         "directory": home,
         "environment": {**base_environment(home, home + "/.tmp"), **box.environment},
-        "own_user": os.geteuid() == 0,
-        "writable": [str(folder) for folder in box.writable()],
+        "user": user,
         "limits": _limits(box),
         "rules": list(_rules(box)),
         "filter": calls.hex(),
