@@ -18,14 +18,14 @@ from grader import batch, pipeline, receipt, store
 from grader import selftest as corpus
 from grader.assignment import Assignment, load_assignment
 from grader.data import load, mnist, save, slice_for
-from grader.errors import GraderError, UsageError
+from grader.errors import GraderError, SandboxUnavailable, UsageError
 from grader.homework import HOMEWORK
 from grader.pipeline import Setup
 from grader.places import reference_folder
 from grader.progress import display
 from grader.records import Floats, Ints, Report, Status
 from grader.reporting import machine, terminal
-from grader.sandbox import WarmWorker, bubblewrap, choose
+from grader.sandbox import WarmWorker, choose, describe
 from grader.sandbox.plan import Plan
 from grader.situations import Situation, load_all
 from grader.situations import load as load_situation
@@ -220,6 +220,8 @@ def doctor(options: argparse.Namespace) -> int:
     lines = [*_programs(), _sandbox_line(), _data_line(), _reference_line(load_assignment(reference_folder()))]
     for good, name, text in lines:
         print(f"{'ok     ' if good else 'missing'}  {name:<12} {text}")
+    print("\nWays to confine notebooks, the best first. docs/isolation.md says what none of them promises.")
+    print("\n".join(describe()))
     return 0 if all(good for good, name, _ in lines if name != "data") else 3
 
 
@@ -233,10 +235,10 @@ def _programs() -> Iterator[tuple[bool, str, str]]:
 
 
 def _sandbox_line() -> tuple[bool, str, str]:
-    reason = bubblewrap.unavailable()
-    if reason is None:
-        return True, "sandbox", "bubblewrap: no network, own processes and files, read-only interpreter"
-    return False, "sandbox", f"{reason} Without it `grade` refuses other people's notebooks."
+    try:
+        return True, "sandbox", f"{choose(allow_unconfined=False)}, the best that works here"
+    except SandboxUnavailable:
+        return False, "sandbox", "none works here: `grade` refuses other people's notebooks"
 
 
 def _data_line() -> tuple[bool, str, str]:

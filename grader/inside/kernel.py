@@ -8,6 +8,7 @@ sees at work; see `observe.py`), `accelerated` (see `accelerate.py`).
 import json
 import os
 import random
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -68,6 +69,24 @@ def silence_tensorboard(shell):
         shell.register_magic_function(lambda line, cell=None: None, "line_cell", name)
 
 
+def place_commands(shell):
+    """`!command` prints through a pipe where the sandbox gives no terminals, which IPython would use."""
+    try:
+        for descriptor in os.openpty():
+            os.close(descriptor)
+    except OSError:
+        shell.system = lambda command: run_command(shell, shell.var_expand(command, depth=1))
+
+
+def run_command(shell, command):
+    with subprocess.Popen(
+        ["/bin/sh", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        for line in process.stdout:
+            print(line, end="")
+    shell.user_ns["_exit_code"] = process.returncode
+
+
 def fix_seeds(seed):
     import numpy as np
 
@@ -86,6 +105,7 @@ def main():
     app = IPKernelApp.instance()
     app.initialize(["-f", sys.argv[2], "--HistoryManager.enabled=False"])
     silence_tensorboard(app.shell)
+    place_commands(app.shell)
     observe.install(app.shell, library, settings["trace"], lambda: fix_seeds(settings["seed"]))
     sys.argv = ["ipykernel_launcher"]
     sys.path[0] = ""

@@ -2,13 +2,13 @@
 
 Started outside the boxes as `warm.py DESCRIPTOR` with a listening socket (sequential packets, in a folder that no box
 sees). A request is a JSON object with two descriptors: a pidfd of the first process of a box that stands ready, and
-where output goes. It serves until its standard input is closed. The fork joins that box's namespaces, gives up every right, closes every descriptor, and only then
-becomes the program that was asked for: it sees what a process started in the box would see. What it leaves behind is
+where output goes. It serves until its standard input is closed. The fork joins that box's namespaces, closes every
+descriptor, gives up every right, takes the box's filter of system calls (which a namespace does not hand on), and only
+then becomes the program that was asked for: it sees what a process started in the box would see. What it leaves behind is
 killed with the box. The worker itself never runs a TensorFlow operation, nor a line of a student's code.
 """
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import json
@@ -17,10 +17,11 @@ import resource
 import select
 import signal
 import socket
-import struct
 import sys
 import tempfile
 import traceback
+
+from rights import checked, drop_rights, libc, refuse_calls
 
 NAMESPACES = {
     "user": 0x10000000,
@@ -31,17 +32,6 @@ NAMESPACES = {
     "uts": 0x04000000,
     "cgroup": 0x02000000,
 }
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
-CAPABILITIES = 64  # more than any kernel knows
-CAPABILITY_VERSION_3 = 0x20080522
-
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def checked(result, what):
-    if result != 0:
-        error = ctypes.get_errno()
-        raise OSError(error, f"{what}: {os.strerror(error)}")
 
 
 def main():
@@ -123,6 +113,7 @@ def become(request, output):
         os.environ.update(request["environment"])
         tempfile.tempdir = None
         sys.argv = [request["program"], *request["arguments"]]
+        refuse_calls(request["filter"])
         importlib.import_module(request["program"]).main()
         os._exit(0)
     except SystemExit as end:
@@ -132,21 +123,6 @@ def become(request, output):
         sys.stderr.flush()
     finally:
         os._exit(1)
-
-
-def drop_rights(user):
-    """No user of the host, no capability, and no way back to either."""
-    for capability in range(CAPABILITIES):
-        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
-    if user is not None:
-        os.setgroups([])
-        os.setresgid(user, user, user)
-        os.setresuid(user, user, user)
-    header = struct.pack("Ii", CAPABILITY_VERSION_3, 0)
-    checked(libc.capset(header, struct.pack("6I", 0, 0, 0, 0, 0, 0)), "capset")
-    checked(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
-    checked(libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), "prctl")
-    checked(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
 
 
 if __name__ == "__main__":

@@ -7,15 +7,15 @@ written with `Box.at(target)`, because a mechanism without a file system view of
 from __future__ import annotations
 
 from grader.errors import SandboxUnavailable
-from grader.sandbox import bubblewrap, unconfined
 from grader.sandbox.box import Box, Launch, Limits, Mechanism, Mount, Program
+from grader.sandbox.mechanisms import MECHANISMS, TIERS
+from grader.sandbox.trial import describe, failure
 from grader.sandbox.warm import WarmWorker
 from grader.sandbox.watch import Completed, run
 
-MECHANISMS: dict[str, Mechanism] = {"bubblewrap": bubblewrap, "none": unconfined}
-
 __all__ = [
     "MECHANISMS",
+    "TIERS",
     "Box",
     "Completed",
     "Launch",
@@ -25,21 +25,26 @@ __all__ = [
     "Program",
     "WarmWorker",
     "choose",
+    "describe",
+    "failure",
     "run",
 ]
 
 
 def choose(*, allow_unconfined: bool) -> str:
-    """The name of the best mechanism that works on this machine now.
+    """The name of the best mechanism that was tried on this machine, by this process, and held.
 
     Raises SandboxUnavailable when only running unconfined is left and the caller does not allow that.
     """
-    reason = bubblewrap.unavailable()
-    if reason is None:
-        return "bubblewrap"
+    reasons = []
+    for name in TIERS:
+        reason = failure(name)
+        if reason is None:
+            return name
+        reasons.append(reason)
     if allow_unconfined:
         return "none"
     raise SandboxUnavailable(
-        f"{reason} Other people's notebooks are not run without it. Install it, or, if you trust every one of these "
-        "notebooks with your files and your network, say so with --without-sandbox."
+        f"{' '.join(reasons)} Other people's notebooks are not run without a sandbox. Make one of the two work, or, if "
+        "you trust every one of these notebooks with your files and your network, say so with --without-sandbox."
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 MIB = 1 << 20
+_DATA_SHARE = 0.9  # of the memory limit may be one process's private data; the watchdog counts the rest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,18 @@ class Limits:
     files: int
     cpu_seconds: int
 
+    def resources(self) -> dict[str, int]:
+        """Those that a process can be given by `setrlimit`, by their names in `resource`."""
+        return {
+            "RLIMIT_DATA": int(self.memory_mib * MIB * _DATA_SHARE),
+            "RLIMIT_NPROC": self.processes,
+            "RLIMIT_FSIZE": self.file_mib * MIB,
+            "RLIMIT_CPU": self.cpu_seconds,
+            "RLIMIT_NOFILE": 1024,
+            "RLIMIT_CORE": 0,
+            "RLIMIT_MEMLOCK": 0,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
@@ -37,17 +50,17 @@ class Mount:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
     """What a process sees beside the interpreter and its packages. `home` is the target that it starts in; it must be
-    one of the writable mounts. `confined` is False for a mechanism without a file system view of its own."""
+    one of the writable mounts. `mapped` is False for a mechanism without a file system view of its own."""
 
     mounts: tuple[Mount, ...]
     home: str
     limits: Limits
     environment: Mapping[str, str] = field(default_factory=dict)
-    confined: bool = True
+    mapped: bool = True
 
     def at(self, target: str) -> str:
         """Where the process finds `target`: a mount's target, or a path below one."""
-        if self.confined:
+        if self.mapped:
             return target
         for mount in self.mounts:
             if target == mount.target or target.startswith(mount.target + "/"):
@@ -73,16 +86,27 @@ class Program:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """A command ready to be started. `descriptors` must be inherited by it and closed afterwards."""
+    """A command ready to be started. `descriptors` must be inherited by it and closed afterwards. An `attended` one looks
+    after what it starts: it is ended by closing its standard input, and is gone when all of that is gone. `user` is the one that it has
+    become inside, where the grader was started by root."""
 
     argv: Sequence[str]
     environment: Mapping[str, str]
     directory: Path
     descriptors: tuple[int, ...] = ()
+    attended: bool = False
+    user: int | None = None
+
+
+Promises = tuple[tuple[str, str], ...]
 
 
 class Mechanism(Protocol):
-    """A way to confine, satisfied by a module."""
+    """A way to confine, satisfied by a module. `MAPPED` says whether boxes have a file system view of their own;
+    `PROMISES` what it promises about files, network and so on, in a few words each."""
+
+    MAPPED: bool
+    PROMISES: Promises
 
     def unavailable(self) -> str | None:
         """Why this machine cannot do it, as a sentence with the next step; None when it can."""

@@ -7,20 +7,30 @@ namespace of its own is used and no further one can be made.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
-import sys
-import sysconfig
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-import grader
-from grader.sandbox.box import MIB, Box, Launch, Limits, Mount, base_environment
+from grader.sandbox import interpreter, seccomp, users
+from grader.sandbox.box import MIB, Box, Launch, Limits, Mount, Promises, base_environment
+from grader.sandbox.descriptors import holding
 
-_INSIDE_USER = 61000  # a user id that no system gives out; the files that the box writes belong to it
-_DATA_SHARE = 0.9  # of the memory limit may be one process's private data; the watchdog counts the rest
+MAPPED = True
+PROMISES: Promises = (
+    ("files", "the interpreter, read-only, and the box; nothing else is there"),
+    ("network", "none: a network of its own without any way out"),
+    ("processes", "a limit of its own for each box; the host's cannot be seen"),
+    ("memory", "private memory a process, watched from outside for all together"),
+    ("disk", "watched from outside; /tmp and /dev/shm have a size"),
+    ("tree kill", "the kernel kills all with the first process"),
+    ("seccomp", "on" if seccomp.program(shared=False) else "off: no filter is known for this machine"),
+)
+
+_INSIDE_USER = 1000  # as which an ordinary user is seen inside
 _SMALL_MIB = 64  # /tmp and /dev/shm
 
 
@@ -34,31 +44,52 @@ def unavailable() -> str | None:
     if done.returncode == 0:
         return None
     said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-    return f"bubblewrap is installed but cannot make a sandbox on this machine ({said})."
+    return f"bubblewrap is installed but cannot make a sandbox on this machine ({said}).{_advice()}"
+
+
+def _advice() -> str:
+    """What would allow it, where one setting of the kernel is what forbids it."""
+    for path, forbids, allows in _SETTINGS:
+        with contextlib.suppress(OSError):
+            if Path("/proc/sys", path).read_text().strip() == forbids:
+                return (
+                    f" User namespaces are forbidden here: sudo sysctl {path.replace('/', '.')}={allows} allows them."
+                )
+    return ""
+
+
+_SETTINGS = (
+    ("kernel/apparmor_restrict_unprivileged_userns", "1", "0"),  # Ubuntu since 23.10
+    ("kernel/unprivileged_userns_clone", "0", "1"),  # Debian before 11
+    ("user/max_user_namespaces", "0", "10000"),
+)
 
 
 def launch(argv: Sequence[str], box: Box, extra: Sequence[str] = ()) -> Launch:
     """The bwrap command for `argv`, with `extra` options. Paths of the host travel by a descriptor, not in the visible command line."""
-    if _is_root():
-        _hand_over(box)
+    user = users.fresh()
+    if user is not None:
+        users.hand_over(box, user)
     descriptors: list[int] = []
     options = [
-        *_system(descriptors),
+        *_system(descriptors, user),
         *_interpreter(),
         *_mounts(box.mounts),
         *["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(_SMALL_MIB * MIB)],
         *["--tmpfs", "/dev/shm", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", box.home],
         *_namespaces(),
         *["--hostname", "sandbox", "--die-with-parent", "--new-session", "--clearenv"],
+        *_filter(descriptors),
         *_environment(box),
     ]
-    listed = _data("\0".join(options) + "\0")
-    command = ["bwrap", *extra, "--args", str(listed), "--", *_become_nobody(), *_prlimit(box.limits), *argv]
+    listed = holding(("\0".join(options) + "\0").encode(errors="surrogateescape"))
+    command = ["bwrap", *extra, "--args", str(listed), "--", *_become(user), *_prlimit(box.limits), *argv]
     return Launch(
         argv=command,
         environment={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
         directory=Path("/"),
         descriptors=(*descriptors, listed),
+        user=user,
     )
 
 
@@ -71,48 +102,24 @@ def _namespaces() -> list[str]:
     if _is_root():
         kept = [word for cap in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP") for word in ("--cap-add", cap)]
         return [*spaces, "--cap-drop", "ALL", *kept]
-    return [*spaces, "--unshare-user", "--disable-userns", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"]
+    inside = ["--uid", str(_INSIDE_USER), "--gid", str(_INSIDE_USER)]
+    return [*spaces, "--unshare-user", "--disable-userns", *inside, "--cap-drop", "ALL"]
 
 
-def _become_nobody() -> list[str]:
-    if not _is_root():
+def _become(user: int | None) -> list[str]:
+    if user is None:
         return []
-    user = str(_INSIDE_USER)
     drop = ["--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"]
-    return ["/usr/bin/setpriv", "--reuid", user, "--regid", user, *drop]
-
-
-def inside_user() -> int | None:
-    """The user that a program must become inside; None where the user namespace has seen to it."""
-    return _INSIDE_USER if _is_root() else None
-
-
-def rlimits(limits: Limits) -> dict[str, int]:
-    """Limits per process by their names in `resource`."""
-    return {
-        "RLIMIT_DATA": int(limits.memory_mib * MIB * _DATA_SHARE),
-        "RLIMIT_NPROC": limits.processes,
-        "RLIMIT_FSIZE": limits.file_mib * MIB,
-        "RLIMIT_CPU": limits.cpu_seconds,
-        "RLIMIT_NOFILE": 1024,
-        "RLIMIT_CORE": 0,
-        "RLIMIT_MEMLOCK": 0,
-    }
+    return ["/usr/bin/setpriv", "--reuid", str(user), "--regid", str(user), *drop]
 
 
 def _prlimit(limits: Limits) -> list[str]:
     """Set inside: a limit on processes that is set outside would stop bwrap itself."""
-    options = [f"--{name.removeprefix('RLIMIT_').lower()}={value}" for name, value in rlimits(limits).items()]
+    options = [f"--{name.removeprefix('RLIMIT_').lower()}={value}" for name, value in limits.resources().items()]
     return ["/usr/bin/prlimit", *options, "--"]
 
 
-def _hand_over(box: Box) -> None:
-    """Give the writable folders to the user that the box runs as."""
-    for folder in box.writable():
-        os.chown(folder, _INSIDE_USER, _INSIDE_USER, follow_symlinks=False)
-
-
-def _system(descriptors: list[int]) -> Iterator[str]:
+def _system(descriptors: list[int], user: int | None) -> Iterator[str]:
     yield from ("--ro-bind", "/usr", "/usr")
     for name in ("bin", "sbin", "lib", "lib64"):
         path = Path("/", name)
@@ -123,12 +130,12 @@ def _system(descriptors: list[int]) -> Iterator[str]:
     yield from _directory("/etc")
     for name in ("/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives"):
         yield from ("--ro-bind-try", name, name)
-    user = _INSIDE_USER if _is_root() else 1000
+    inside = _INSIDE_USER if user is None else user
     for name, line in (
-        ("/etc/passwd", f"student:x:{user}:{user}::/:/bin/sh\n"),
-        ("/etc/group", f"student:x:{user}:\n"),
+        ("/etc/passwd", f"student:x:{inside}:{inside}::/:/bin/sh\n"),
+        ("/etc/group", f"student:x:{inside}:\n"),
     ):
-        descriptors.append(_data(line))
+        descriptors.append(holding(line.encode()))
         yield from ("--perms", "0444", "--ro-bind-data", str(descriptors[-1]), name)
     yield from ("--perms", "1777", "--size", str(_SMALL_MIB * MIB), "--tmpfs", "/tmp")
 
@@ -136,13 +143,11 @@ def _system(descriptors: list[int]) -> Iterator[str]:
 def _interpreter() -> Iterator[str]:
     """The running interpreter, its environment and its packages. The grader's own package is hidden: an installed
     one carries the reference solution."""
-    folders = {Path(sys.prefix), Path(sys.base_prefix), Path(sysconfig.get_path("purelib"))}
-    folders |= {Path(sys.executable).resolve().parent.parent}
-    shown = [folder for folder in sorted(folders) if folder != Path("/") and not folder.is_relative_to("/usr")]
+    shown = interpreter.folders()
     for folder in shown:
         yield from _parents(folder)
         yield from ("--ro-bind", str(folder), str(folder))
-    own = Path(grader.__file__).parent
+    own = interpreter.own_package()
     if any(own.is_relative_to(folder) for folder in [*shown, Path("/usr")]):
         yield from ("--perms", "0000", "--tmpfs", str(own))
 
@@ -169,9 +174,9 @@ def _environment(box: Box) -> Iterator[str]:
         yield from ("--setenv", name, value)
 
 
-def _data(text: str) -> int:
-    """A descriptor that holds `text`, to be read by bwrap."""
-    descriptor = os.memfd_create("grader", 0)
-    os.write(descriptor, text.encode(errors="surrogateescape"))
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
+def _filter(descriptors: list[int]) -> Iterator[str]:
+    """System calls are refused to all that runs inside, bwrap's own first process included."""
+    calls = seccomp.program(shared=False)
+    if calls is not None:
+        descriptors.append(holding(calls))
+        yield from ("--seccomp", str(descriptors[-1]))

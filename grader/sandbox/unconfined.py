@@ -5,7 +5,18 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 
-from grader.sandbox.box import MIB, Box, Launch, base_environment
+from grader.sandbox.box import MIB, Box, Launch, Promises, base_environment
+
+MAPPED = False
+PROMISES: Promises = (
+    ("files", "none"),
+    ("network", "none"),
+    ("processes", "none"),
+    ("memory", "watched from outside"),
+    ("disk", "watched from outside"),
+    ("tree kill", "only what stays in the program's session"),
+    ("seccomp", "off"),
+)
 
 
 def unavailable() -> str | None:
@@ -13,7 +24,7 @@ def unavailable() -> str | None:
 
 
 def launch(argv: Sequence[str], box: Box) -> Launch:
-    """`argv` in the folder of the box, with a clean environment. `box.confined` must be False."""
+    """`argv` in the folder of the box, with a clean environment. `box.mapped` must be False."""
     limits = box.limits
     bounds = [f"--fsize={limits.file_mib * MIB}", f"--cpu={limits.cpu_seconds}", "--core=0", "--"]
     prlimit = shutil.which("prlimit")

@@ -17,7 +17,7 @@ import threading
 from pathlib import Path
 
 from grader.errors import GraderError
-from grader.sandbox import bubblewrap
+from grader.sandbox import bubblewrap, seccomp
 from grader.sandbox.box import Box, Launch, Program, base_environment
 
 _INSIDE = Path(__file__).parents[1] / "inside"
@@ -73,14 +73,14 @@ def _start(path: Path) -> subprocess.Popen[bytes]:
 def enter(worker: Path, program: Program, box: Box, output: int) -> tuple[subprocess.Popen[bytes], int, socket.socket]:
     """Start `program` in `box`: the box's process, the process that attends to the program, and a connection that ends
     when both are gone. Raises GraderError when the box or the worker fails."""
-    holder, first = _hold(box, output)
+    holder, first, user = _hold(box, output)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.settimeout(_WORKER_SECONDS)
     try:
         pidfd = os.pidfd_open(first)
         try:
             connection.connect(str(worker))
-            socket.send_fds(connection, [_request(program, box, first)], [pidfd, output])
+            socket.send_fds(connection, [_request(program, box, first, user)], [pidfd, output])
             attendant = int(connection.recv(64))
         finally:
             os.close(pidfd)
@@ -99,7 +99,8 @@ def _last_words(worker: Path) -> str:
         return ""
 
 
-def _request(program: Program, box: Box, first: int) -> bytes:
+def _request(program: Program, box: Box, first: int, user: int | None) -> bytes:
+    calls = seccomp.program(shared=False)
     return json.dumps(
         {
             "pid": first,
@@ -107,14 +108,15 @@ def _request(program: Program, box: Box, first: int) -> bytes:
             "arguments": program.arguments,
             "directory": box.home,
             "environment": {**base_environment(box.home, "/tmp"), **box.environment},
-            "user": bubblewrap.inside_user(),
-            "limits": bubblewrap.rlimits(box.limits),
+            "user": user,
+            "limits": box.limits.resources(),
+            "filter": calls.hex() if calls else None,
         }
     ).encode()
 
 
-def _hold(box: Box, output: int) -> tuple[subprocess.Popen[bytes], int]:
-    """A box with nothing in it but a process that waits: its bubblewrap, and the number of its first process."""
+def _hold(box: Box, output: int) -> tuple[subprocess.Popen[bytes], int, int | None]:
+    """A box with nothing in it but a process that waits: its bubblewrap, the number of its first process, and its user."""
     said, says = os.pipe()
     launch = bubblewrap.launch(("/bin/sh", "-c", "echo; exec cat"), box, ("--info-fd", str(says)))
     try:
@@ -123,7 +125,7 @@ def _hold(box: Box, output: int) -> tuple[subprocess.Popen[bytes], int]:
         for descriptor in (*launch.descriptors, says):
             os.close(descriptor)
     try:
-        return holder, _first_process(holder, said)
+        return holder, _first_process(holder, said), launch.user
     except (OSError, ValueError, KeyError) as error:
         holder.kill()
         holder.wait()

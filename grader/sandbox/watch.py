@@ -38,31 +38,35 @@ class Completed:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
     """A box at work: its own process, the processes whose descendants live in it, and, with a warm worker, the
-    connection that ends when the last of them is gone."""
+    connection that ends when the last of them is gone. For `attended`, see `Launch`."""
 
     process: subprocess.Popen[bytes]
     roots: tuple[int, ...]
     connection: socket.socket | None = None
+    attended: bool = False
 
     def kill(self) -> None:
         """Kill the whole session. Under bubblewrap the death of its first process takes everything with it."""
-        if self.process.returncode is None:
+        if self.attended:
+            assert self.process.stdin is not None
+            self.process.stdin.close()
+        elif self.process.returncode is None:
             for send in (os.killpg, os.kill):
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     send(self.process.pid, signal.SIGKILL)
 
     def wait(self) -> None:
         """Until nothing of it is left that could still write. Raises GraderError when something stays."""
-        self.process.wait()
-        if self.connection is not None:
-            with self.connection:
-                self.connection.settimeout(_GONE_SECONDS)
-                try:
+        try:
+            self.process.wait(_GONE_SECONDS)
+            if self.connection is not None:
+                with self.connection:
+                    self.connection.settimeout(_GONE_SECONDS)
                     self.connection.recv(1)
-                except TimeoutError as error:
-                    raise GraderError("A killed sandbox did not go away. Look for its processes.") from error
-                except OSError:
-                    pass  # reset: the other end is gone
+        except (TimeoutError, subprocess.TimeoutExpired) as error:
+            raise GraderError("A killed sandbox did not go away. Look for its processes.") from error
+        except OSError:
+            pass  # reset: the other end is gone
 
 
 def start(program: Program, box: Box, mechanism: Mechanism, output: int, worker: Path | None = None) -> Running:
@@ -70,8 +74,9 @@ def start(program: Program, box: Box, mechanism: Mechanism, output: int, worker:
     if worker is not None:
         process, attendant, connection = enter(worker, program, box, output)
         return Running(process=process, roots=(process.pid, attendant), connection=connection)
-    process = _popen(mechanism.launch(program.command(box), box), output)
-    return Running(process=process, roots=(process.pid,))
+    launched = mechanism.launch(program.command(box), box)
+    process = _popen(launched, output)
+    return Running(process=process, roots=(process.pid,), attended=launched.attended)
 
 
 def _popen(launch: Launch, output: int) -> subprocess.Popen[bytes]:
@@ -80,7 +85,7 @@ def _popen(launch: Launch, output: int) -> subprocess.Popen[bytes]:
             list(launch.argv),
             env=dict(launch.environment),
             cwd=launch.directory,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if launch.attended else subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             pass_fds=launch.descriptors,

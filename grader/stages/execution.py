@@ -36,7 +36,7 @@ from grader.records import (
     Resources,
     SequenceUse,
 )
-from grader.sandbox import Box, Limits, Mount
+from grader.sandbox import MECHANISMS, Box, Limits, Mount
 from grader.sandbox.collect import take, take_events
 from grader.sandbox.plan import Plan
 from grader.sandbox.watch import PATIENCE
@@ -87,7 +87,7 @@ def box_for(spec: Spec) -> Box:
         ),
         home="/box",
         limits=spec.limits,
-        confined=spec.mechanism != "none",
+        mapped=MECHANISMS[spec.mechanism].MAPPED,
     )
 
 

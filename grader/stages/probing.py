@@ -100,7 +100,7 @@ def _box(root: Path, names: Sequence[str], plan: Plan, probes: Path, evidence: P
         ),
         home="/box",
         limits=plan.limits,
-        confined=plan.mechanism != "none",
+        mapped=MECHANISMS[plan.mechanism].MAPPED,
     )
     for name in names:
         shutil.copytree(evidence / name, root / "questions" / name, ignore=shutil.ignore_patterns("answer"))

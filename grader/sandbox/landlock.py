@@ -1,0 +1,155 @@
+"""Confinement without namespaces, by Landlock and a filter of system calls: for machines and containers that allow no
+namespace. Files are named by rules, all sockets but unnamed ones and those that wait for a connection are refused, and
+an attendant (`grader/inside/attendant.py`) looks after the processes.
+
+Started by root, each box becomes a user of its own. Started by an ordinary user it stays that user: only Landlock keeps
+its signals from that user's other processes, so an older Landlock is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from grader.errors import SandboxUnavailable
+from grader.sandbox import interpreter, seccomp, users
+from grader.sandbox.box import Box, Launch, Promises, base_environment
+from grader.sandbox.descriptors import holding
+
+MAPPED = False
+PROMISES: Promises = (
+    ("files", "the interpreter, read-only, and the box; elsewhere names and sizes can be asked for, contents cannot"),
+    ("network", "none: nothing can be connected to or addressed"),
+    ("processes", "as root a limit of its own for each box, else one for all that the user runs"),
+    ("memory", "private memory a process, watched from outside for all together"),
+    ("disk", "watched from outside"),
+    ("tree kill", "an attendant kills what is left, until nothing is"),
+    ("seccomp", "on"),
+)
+
+_INSIDE = Path(__file__).parents[1] / "inside"
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives")
+_MACHINE = ("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu")
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+
+_CREATE_RULESET, _VERSION = 444, 1  # landlock_create_ruleset(2), on all machines
+_SIGNALS_SINCE = 6  # the version that confines signals
+
+
+def unavailable() -> str | None:
+    """Why this machine cannot do it, as far as can be said without a trial."""
+    if seccomp.program(shared=True) is None:
+        return f"No filter of system calls is known for this machine ({os.uname().machine})."
+    version = abi()
+    if version == 0:
+        return "The kernel has no Landlock: it needs Linux 5.13, with landlock among its lsm= modules."
+    if os.geteuid() != 0 and version < _SIGNALS_SINCE:
+        return (
+            f"Landlock here is of version {version}, which lets programs kill the user's other processes: it needs "
+            "Linux 6.12, or to be started by root."
+        )
+    return _why_not_as_root() if os.geteuid() == 0 else None
+
+
+def abi() -> int:
+    """The version of Landlock that the kernel has; 0 for none."""
+    version: int = ctypes.CDLL(None).syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)
+    return max(0, version)
+
+
+def _why_not_as_root() -> str | None:
+    if not users.plenty():
+        return "Root in this container has too few user ids to give away: start the grader as an ordinary user."
+    hidden = next((path for path in (*interpreter.folders(), _INSIDE) if not _open_to_all(path)), None)
+    return f"The box of root becomes another user, who cannot enter {hidden}." + _ELSEWHERE if hidden else None
+
+
+_ELSEWHERE = " Install the grader in a folder that everybody can enter, or start it as an ordinary user."
+
+
+def _open_to_all(path: Path) -> bool:
+    """Whether every user can come to a file or folder, and read it."""
+    return bool(path.stat().st_mode & 0o004) and all(parent.stat().st_mode & 0o001 for parent in path.parents)
+
+
+def launch(argv: Sequence[str], box: Box) -> Launch:
+    """The attendant's command for `argv`. `box.mapped` must be False."""
+    user = users.fresh()
+    if user is not None:
+        _check_readable(box)
+        users.hand_over(box, user)
+    request = holding(json.dumps(_request(argv, box, user)).encode())
+    return Launch(
+        argv=[sys.executable, "-S", "-E", "-X", "frozen_modules=off", str(_INSIDE / "attendant.py"), str(request)],
+        environment={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
+        directory=Path("/"),
+        descriptors=(request,),
+        attended=True,
+    )
+
+
+def _check_readable(box: Box) -> None:
+    hidden = [mount.source for mount in box.mounts if not mount.writable and not _open_to_all(mount.source)]
+    if hidden:
+        raise SandboxUnavailable(f"The box of root becomes another user, who cannot read {hidden[0]}." + _ELSEWHERE)
+
+
+def _request(argv: Sequence[str], box: Box, user: int | None) -> dict[str, object]:
+    home, calls = box.at(box.home), seccomp.program(shared=True)
+    assert calls is not None
+    return {
+        "argv": list(argv),
+        "directory": home,
+        "environment": {**base_environment(home, home + "/.tmp"), **box.environment},
+        "user": user,
+        "limits": _limits(box),
+        "rules": list(_rules(box)),
+        "filter": calls.hex(),
+    }
+
+
+def _limits(box: Box) -> dict[str, int]:
+    """For an ordinary user the kernel counts all that the user runs: what runs already is granted on top."""
+    others = 0 if os.geteuid() == 0 else _tasks_of(os.getuid())
+    return dataclasses.replace(box.limits, processes=box.limits.processes + others).resources()
+
+
+def _tasks_of(user: int) -> int:
+    """Processes and threads of a user that can be seen from here."""
+    found = 0
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it may have ended meanwhile
+            found += len(list((path / "task").iterdir())) if path.stat().st_uid == user else 0
+    return found
+
+
+def _rules(box: Box) -> Iterator[tuple[str, str]]:
+    for folder in (*map(Path, _SYSTEM), *interpreter.folders()):
+        yield from _readable(folder)
+    for path in _MACHINE:
+        yield path, "read"
+    for path in _DEVICES:
+        yield path, "device"
+    for mount in box.mounts:
+        yield str(mount.source), "write" if mount.writable else "read"
+        if mount.source.suffix == ".py":
+            yield str(mount.source.parent), "list"  # Python imports from folders that it can list
+
+
+def _readable(path: Path) -> Iterator[tuple[str, str]]:
+    """All of a folder but the grader's own package. A rule cannot be taken back for a part, so its neighbours are named."""
+    own = interpreter.own_package()
+    if path == own:
+        return
+    if not own.is_relative_to(path):
+        yield str(path), "read"
+        return
+    yield str(path), "list"
+    for child in sorted(path.iterdir()):
+        yield from _readable(child)
