@@ -147,9 +147,9 @@ def _interpreter() -> Iterator[str]:
     for folder in shown:
         yield from _parents(folder)
         yield from ("--ro-bind", str(folder), str(folder))
-    own = interpreter.own_package()
-    if any(own.is_relative_to(folder) for folder in [*shown, Path("/usr")]):
-        yield from ("--perms", "0000", "--tmpfs", str(own))
+    for own in interpreter.own_packages():
+        if any(own.is_relative_to(folder) for folder in [*shown, Path("/usr")]):
+            yield from ("--perms", "0000", "--tmpfs", str(own))
 
 
 def _mounts(mounts: Sequence[Mount]) -> Iterator[str]:

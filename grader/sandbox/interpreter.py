@@ -16,6 +16,8 @@ def folders() -> list[Path]:
     return [folder for folder in sorted(found) if folder != Path("/") and not folder.is_relative_to("/usr")]
 
 
-def own_package() -> Path:
-    """The grader's own package, which no box may see: an installed one carries the reference solution."""
-    return Path(grader.__file__).parent
+def own_packages() -> list[Path]:
+    """The grader's own package, which no box may see: an installed one carries the reference solution. One that is installed
+    as a checkout has two places: itself, and what its installation put among the packages."""
+    places = (Path(grader.__file__).parent, Path(sysconfig.get_path("purelib"), "grader"))
+    return [place for place in dict.fromkeys(places) if place.is_dir()]

@@ -144,10 +144,10 @@ def _rules(box: Box) -> Iterator[tuple[str, str]]:
 
 def _readable(path: Path) -> Iterator[tuple[str, str]]:
     """All of a folder but the grader's own package. A rule cannot be taken back for a part, so its neighbours are named."""
-    own = interpreter.own_package()
-    if path == own:
+    own = interpreter.own_packages()
+    if path in own:
         return
-    if not own.is_relative_to(path):
+    if not any(place.is_relative_to(path) for place in own):
         yield str(path), "read"
         return
     yield str(path), "list"

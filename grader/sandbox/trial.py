@@ -24,7 +24,7 @@ from grader.sandbox.box import MIB, Box, Limits, Mechanism, Mount, Program, base
 from grader.sandbox.mechanisms import MECHANISMS, TIERS
 from grader.sandbox.watch import run
 
-_LIMITS = Limits(memory_mib=256, processes=24, disk_mib=16, file_mib=8, cpu_seconds=20)
+_LIMITS = Limits(memory_mib=256, processes=24, disk_mib=16, file_mib=8, files=1000, cpu_seconds=20)
 _MOST_PROCESSES = 100  # tried, of which fewer than the limit may start
 _SECONDS = 60.0
 _ANSWER_BYTES = 1 << 20
