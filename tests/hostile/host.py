@@ -99,5 +99,6 @@ def reach(host: Host) -> None:
         with socket.socket(family, kind) as one:
             one.settimeout(5)
             one.connect(address)
-            one.send(b"x")
+            if kind == socket.SOCK_DGRAM:
+                one.send(b"x")
             one.recv(10)
