@@ -173,6 +173,13 @@ def descendants(pid: int) -> Iterator[int]:
         yield from descendants(int(child))
 
 
+def end_descendants() -> None:
+    """Kill all that this process started, and what that started, parents first."""
+    for pid in [*descendants(os.getpid())][1:]:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def _ticks(pid: int) -> int:
     """User and system time in clock ticks, with children that were waited for."""
     try:
