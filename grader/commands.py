@@ -90,13 +90,15 @@ def grade(options: argparse.Namespace) -> int:
     digest, evidence = receipt.command_digest(options), options.out / ".evidence"
     with tempfile.TemporaryDirectory(prefix="gr-intake-") as workspace:
         candidates = find_submissions(options.paths, Path(workspace))
-        with (
-            prepared(options, evidence) as setup,
-            journal.opened(evidence) as known,
-            display(len(candidates)) as watch,
-        ):
-            jobs = _jobs(options.jobs, len(candidates))
-            outcome = batch.grade_all(candidates, setup, options.out, jobs, watch, journal=known)
+        jobs = _jobs(options.jobs, len(candidates))
+        with prepared(options, evidence) as setup:
+            with journal.opened(evidence) as known, display(len(candidates)) as watch:
+                outcome = batch.grade_all(candidates, setup, options.out, jobs, watch, journal=known)
+            return _tell(outcome, setup, options, digest)
+
+
+def _tell(outcome: batch.Outcome, setup: Setup, options: argparse.Namespace, digest: str | None) -> int:
+    """Print what became of a class, and leave a receipt if all of it could be graded."""
     lines = [*map(terminal.one_line, outcome.grades), f"Pages: {options.out / 'index.html'}"]
     printed, code = "\n".join(lines) + "\n", _exit_code(outcome, options.fail_under)
     print(printed, end="")

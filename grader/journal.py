@@ -63,22 +63,25 @@ class Journal:
 
     def begin(self, key: str) -> None:
         """Count an attempt, until it is known to have come to an end."""
-        with self._changing():
-            self._count(key, +1)
+        with self._lock:
+            with self._change():
+                self._count(key, +1)
             self._under_way.add(key)
 
     def done(self, identity: str, key: str, what: Done) -> None:
         """The attempt led to a grade."""
         row = (identity, key, what.results, json.dumps(dataclasses.asdict(what.grade)))
-        with self._changing():
-            self._connection.execute("INSERT OR REPLACE INTO done VALUES(?, ?, ?, ?)", row)
-            self._connection.execute("DELETE FROM crashed WHERE key = ?", (key,))
+        with self._lock:
+            with self._change():
+                self._connection.execute("INSERT OR REPLACE INTO done VALUES(?, ?, ?, ?)", row)
+                self._connection.execute("DELETE FROM crashed WHERE key = ?", (key,))
             self._under_way.discard(key)
 
     def given_up(self, key: str) -> None:
         """The attempt failed, but the process lives: it does not count."""
-        with self._changing():
-            self._count(key, -1)
+        with self._lock:
+            with self._change():
+                self._count(key, -1)
             self._under_way.discard(key)
 
     def found(self, identity: str, key: str) -> Done | None:
@@ -88,10 +91,19 @@ class Journal:
 
     def stop(self) -> None:
         """Give back all attempts that are under way, and take no further word on any."""
-        with self._changing():
-            for key in self._under_way:
-                self._count(key, -1)
+        with self._lock:
+            under_way, self._under_way = self._under_way, set()
+            try:
+                with self._change():
+                    for key in under_way:
+                        self._count(key, -1)
+            finally:
+                self._over = True
+
+    def close(self) -> None:
+        with self._lock:
             self._over = True
+            self._connection.close()
 
     def _row(self, query: str, *values: str) -> Any:
         with self._lock:
@@ -103,22 +115,19 @@ class Journal:
         self._connection.execute("DELETE FROM crashed WHERE key = ? AND times <= 0", (key,))
 
     @contextmanager
-    def _changing(self) -> Iterator[None]:
+    def _change(self) -> Iterator[None]:
         """One change, on the disk when this ends, or none."""
-        with self._lock:
-            if self._over:
-                raise CannotWrite("The batch is over.")
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield
-                    self._connection.execute("COMMIT")
-                except BaseException:
-                    if self._connection.in_transaction:
-                        self._connection.execute("ROLLBACK")
-                    raise
-            except sqlite3.OperationalError as error:
-                raise _trouble(error, self._place) from error
+        if self._over:
+            raise CannotWrite("The batch is over.")
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+            self._connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise _trouble(error, self._place) from error
+        finally:
+            if self._connection.in_transaction:
+                self._connection.rollback()
 
 
 @contextmanager
@@ -134,8 +143,8 @@ def opened(evidence: Path | None) -> Iterator[Journal]:
         for left in (place, Path(f"{place}-wal")):
             left.unlink(missing_ok=True)
         connection = _connect(place)
-    with closing(connection):
-        yield Journal(connection, place)
+    with closing(Journal(connection, place)) as journal:
+        yield journal
 
 
 def _connect(place: Path) -> sqlite3.Connection:
