@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,8 +40,8 @@ def grade_all(
     """Grade all candidates, `jobs` at a time, and write everything below `out`; what the journal knows as done is left as
     it is. Submissions keep their order; those with most to run are begun first, so that no long one is left for the end.
     Raises CannotWrite when a disk is full or cannot be written: nobody is graded on that."""
-    with journals.opened(None) as forgetful, Judges(setup, out, jobs) as judges:
-        batch = _Batch(setup, out, judges, watch, journal or forgetful)
+    with _kept(journal) as known, Judges(setup, out, jobs) as judges:
+        batch = _Batch(setup, out, judges, watch, known)
         keyed = [_Keyed(candidate, batch.key(candidate)) for candidate in candidates]
         found = {one.candidate.id: grade for one in keyed if (grade := batch.done_before(one)) is not None}
         left = [one for one in keyed if one.candidate.id not in found]
@@ -52,6 +52,11 @@ def grade_all(
     grades = tuple(found[candidate.id] for candidate in candidates)
     write_class(grades, setup, out)
     return Outcome(grades=grades)
+
+
+def _kept(journal: Journal | None) -> AbstractContextManager[Journal]:
+    """A caller's journal is the caller's to close; without one, what becomes of a class is known only as long as it lasts."""
+    return nullcontext(journal) if journal else journals.opened(None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from grader import __version__, receipt, workplace
+from grader.descendants import end_descendants
 from grader.errors import CannotWrite, GraderError, is_of_disk
 
 
@@ -139,9 +140,9 @@ def _run(options: argparse.Namespace) -> int:
         print(held.printed, end="")
         print("Nothing has changed since the last time; nothing was run.", file=sys.stderr)
         return held.code
-    from grader import commands
+    with workplace.temporary_files():  # before other modules, so that it is removed when they have cleaned up
+        from grader import commands
 
-    with workplace.temporary_files():
         return int(getattr(commands, options.run)(options))
 
 
@@ -181,16 +182,18 @@ def command() -> NoReturn:
 
 def _break_off(*_: object) -> NoReturn:
     for number in _SIGNALS:
-        signal.signal(number, lambda *_: os._exit(_INTERRUPTED))
+        signal.signal(number, _end_at_once)
     raise KeyboardInterrupt
+
+
+def _end_at_once(*_: object) -> NoReturn:
+    end_descendants()
+    os._exit(_INTERRUPTED)
 
 
 def _leave(code: int) -> NoReturn:
     """End with all that was started. Threads whose work was broken off are not waited for."""
-    if code:
-        from grader.sandbox.watch import end_descendants
-
-        end_descendants()
+    end_descendants()
     workplace.remove()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):

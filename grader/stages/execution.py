@@ -173,9 +173,12 @@ def _run(workspace: str) -> None:
     """What a forked process becomes: the runner, by its name, since it lies above the stages."""
     os.setsid()
     end_with_parent()
-    with Path(workspace, "runner.log").open("wb") as log:
-        for descriptor in (1, 2):
-            os.dup2(log.fileno(), descriptor)
+    try:
+        log = os.open(f"{workspace}/runner.log", os.O_WRONLY)
+    except FileNotFoundError:
+        os._exit(1)  # whoever asked for it is gone, with the workspace
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
     importlib.import_module(_RUNNER).main([f"{workspace}/spec.json"])
 
 

@@ -33,19 +33,22 @@ def notebook(path: Path, source: str) -> Path:
 
 @dataclass(frozen=True)
 class Stored:
-    """A class of tiny notebooks, all of which have been executed: `evidence` is only copied, never written."""
+    """A class of tiny notebooks, all of which have been executed: `evidence` is only copied, never written; `places` are
+    the folders in it, in the order of the class."""
 
     folder: Path
     evidence: Path
+    places: tuple[Path, ...]
     setup: Setup
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
         return find_submissions([self.folder], self.folder)
 
-    def new_out(self, out: Path) -> Path:
-        """A folder for results that holds nothing but the evidence."""
-        shutil.copytree(self.evidence, out / ".evidence", ignore=shutil.ignore_patterns("lock"))
+    def new_out(self, out: Path, count: int | None = None) -> Path:
+        """A folder for results that holds nothing but the evidence, of all or of the first submissions."""
+        for place in self.places[:count]:
+            shutil.copytree(place, out / ".evidence" / place.relative_to(self.evidence))
         return out
 
     def into(self, out: Path) -> Setup:
@@ -59,18 +62,16 @@ def stored_class(folder: Path, count: int) -> Iterator[Stored]:
         notebook(folder / "class" / f"s{number:04}.ipynb", _CELL.format(name=number))
     evidence = folder / "evidence"
     with prepared(parser().parse_args(["grade", str(folder / "class"), "--data", "embedded"]), evidence) as setup:
-        made = Stored(folder / "class", evidence, setup)
-        first, *others = made.candidates
+        first, *others = find_submissions([folder / "class"], folder)
         model = batch.observe(first, setup, folder, lambda stage: None).evidence
-        for other in others:
-            _place(model, read_submission(other, folder), setup)
-        yield made
+        places = [_place(model, read_submission(other, folder), setup) for other in others]
+        yield Stored(folder / "class", evidence, (model, *places), setup)
 
 
-def _place(model: Path, submission: Submission, setup: Setup) -> None:
+def _place(model: Path, submission: Submission, setup: Setup) -> Path:
     found = pipeline.extract(submission, setup)
     key = pipeline.evidence_key(submission, found, setup)
-    store.evidence_folder(setup.evidence, key, lambda target: _copy(model, target))
+    return store.evidence_folder(setup.evidence, key, lambda target: _copy(model, target))
 
 
 def _copy(source: Path, target: Path) -> None:

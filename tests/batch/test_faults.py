@@ -126,7 +126,7 @@ def test_a_class_is_graded_as_if_nothing_had_happened_whatever_call_fails(
 
     def work(broken: Callable[[], Any]) -> None:
         shutil.rmtree(out, ignore_errors=True)
-        stored.new_out(out)
+        stored.new_out(out, 2)
         try:
             broken()
         except CannotWrite as error:
@@ -140,7 +140,7 @@ def test_a_class_is_graded_as_if_nothing_had_happened_whatever_call_fails(
         assert results(out) == expected
         assert left_overs(out) == []
 
-    stored.new_out(out)
+    stored.new_out(out, 2)
     grade()
     expected = results(out)
     assert each_call(name, code, work, grade) >= 2
