@@ -5,12 +5,15 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader import pipeline, store
-from grader.errors import GraderError, UnreadableSubmission
+from grader import journal as journals
+from grader import pipeline, receipt, store
+from grader.errors import CannotWrite, GraderError, SetAside, UnreadableSubmission, is_full_disk
 from grader.formats.notebooks import read_file
+from grader.journal import MOST_CRASHES, Done, Journal
 from grader.judging import Judges, Observed, data_note, report, write
 from grader.pipeline import Progress, Setup
 from grader.records import Grade, Report, say
@@ -31,22 +34,143 @@ class Outcome:
         return tuple(grade for grade in self.grades if grade.error is not None)
 
 
-def grade_all(candidates: Sequence[Candidate], setup: Setup, out: Path, jobs: int, watch: Watch) -> Outcome:
-    """Grade all candidates, `jobs` at a time, and write everything below `out`. Submissions keep their order; those with
-    most to run are begun first, so that no long one is left for the end."""
-    found: dict[str, Grade] = {}
-    order = sorted(candidates, key=lambda candidate: expected_work(candidate, setup), reverse=True)
-    with Judges(setup, out, jobs) as judges, ThreadPoolExecutor(max_workers=jobs) as pool:
-        waiting = {pool.submit(_grade_one, candidate, setup, out, judges, watch): candidate for candidate in order}
-        try:
-            for future in as_completed(waiting):
-                found[waiting.pop(future).id] = future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+def grade_all(
+    candidates: Sequence[Candidate], setup: Setup, out: Path, jobs: int, watch: Watch, *, journal: Journal | None = None
+) -> Outcome:
+    """Grade all candidates, `jobs` at a time, and write everything below `out`; what the journal knows as done is left as
+    it is. Submissions keep their order; those with most to run are begun first, so that no long one is left for the end.
+    Raises CannotWrite when a disk is full or cannot be written: nobody is graded on that."""
+    with _kept(journal) as known, Judges(setup, out, jobs) as judges:
+        batch = _Batch(setup, out, judges, watch, known)
+        keyed = [_Keyed(candidate, batch.key(candidate)) for candidate in candidates]
+        found = {one.candidate.id: grade for one in keyed if (grade := batch.done_before(one)) is not None}
+        left = [one for one in keyed if one.candidate.id not in found]
+        suspects = sorted((one for one in left if batch.crashes(one)), key=batch.crashes)
+        usual = sorted((one for one in left if not batch.crashes(one)), key=batch.work, reverse=True)
+        found |= batch.grade(usual, jobs)
+        found |= batch.grade(suspects, 1)  # last and alone: the class is not held up, and only the culprit is blamed
     grades = tuple(found[candidate.id] for candidate in candidates)
     write_class(grades, setup, out)
     return Outcome(grades=grades)
+
+
+def _kept(journal: Journal | None) -> AbstractContextManager[Journal]:
+    """A caller's journal is the caller's to close; without one, what becomes of a class is known only as long as it lasts."""
+    return nullcontext(journal) if journal else journals.opened(None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Keyed:
+    """A candidate, and a name for all that its grade depends on."""
+
+    candidate: Candidate
+    key: str
+
+
+class _Batch:
+    """What the submissions of a class share while they are graded."""
+
+    def __init__(self, setup: Setup, out: Path, judges: Judges, watch: Watch, journal: Journal) -> None:
+        self._setup, self._out, self._judges, self._watch, self._journal = setup, out, judges, watch, journal
+        self._common = common_digest(setup)
+
+    def key(self, candidate: Candidate) -> str:
+        """A mended notebook, grader or assignment has another key, and with it new attempts."""
+        handed_in = [candidate.path, *([candidate.logs] if candidate.logs else [])]
+        about = f"{self._common} {candidate.id} {candidate.source}"
+        try:
+            return receipt.contents_digest(handed_in, about)
+        except OSError as error:
+            return receipt.contents_digest([], f"{about} {error.strerror}")  # whoever reads it will say what is wrong
+
+    def crashes(self, one: _Keyed) -> int:
+        return self._journal.crashes(one.key)
+
+    def work(self, one: _Keyed) -> float:
+        return expected_work(one.candidate, self._setup)
+
+    def done_before(self, one: _Keyed) -> Grade | None:
+        """The grade that an earlier command came to, if the files that it wrote are as they were left."""
+        done = self._journal.found(one.candidate.id, one.key)
+        if done is None or done.results != self._results(one):
+            return None
+        self._watch(one.candidate.id, "done")
+        return done.grade
+
+    def grade(self, group: Sequence[_Keyed], jobs: int) -> dict[str, Grade]:
+        """Grade a group, `jobs` at a time. When that is broken off, what has begun is not waited for: it does not count
+        as an attempt, and ends with this process."""
+        pool = ThreadPoolExecutor(max_workers=jobs)
+        waiting = {pool.submit(self._one, one): one.candidate.id for one in group}
+        try:
+            found = {waiting[future]: future.result() for future in as_completed(waiting)}
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            with suppress(CannotWrite):
+                self._journal.stop()
+            raise
+        pool.shutdown()
+        return found
+
+    def _one(self, one: _Keyed) -> Grade:
+        """One submission, read, run, judged and written. Whatever goes wrong with it, the class goes on, unless it is the
+        disk."""
+        store.check_room(self._out, Path(tempfile.gettempdir()))
+        if self._journal.crashes(one.key) >= MOST_CRASHES:
+            grade = self._failed(one.candidate, _set_aside())
+        else:
+            self._journal.begin(one.key)
+            grade = self._attempt(one)
+        self._watch(one.candidate.id, "done")
+        return grade
+
+    def _attempt(self, one: _Keyed) -> Grade:
+        with tempfile.TemporaryDirectory(prefix="gr-", ignore_cleanup_errors=True) as workspace:
+            try:
+                grade = self._judges.judge(self._observe(one.candidate, Path(workspace)))
+            except CannotWrite:
+                raise
+            except Exception as error:
+                if is_full_disk(error):
+                    raise CannotWrite.because_of(error, Path(workspace)) from error
+                store.check_room(self._out, Path(workspace))  # a process of ours may have met that, and died of it
+                self._journal.given_up(one.key)
+                return self._failed(one.candidate, error)
+        self._journal.done(one.candidate.id, one.key, Done(results=self._results(one), grade=grade))
+        return grade
+
+    def _observe(self, candidate: Candidate, workspace: Path) -> Observed:
+        return observe(candidate, self._setup, workspace, lambda stage: self._watch(candidate.id, stage))
+
+    def _failed(self, candidate: Candidate, error: Exception) -> Grade:
+        return write(_ungraded(candidate, self._setup, error), self._setup, self._out)
+
+    def _results(self, one: _Keyed) -> str:
+        """A digest of all files in a submission's folder."""
+        folder = self._out / one.candidate.id
+        return receipt.contents_digest([folder] if folder.is_dir() else [])
+
+
+def _set_aside() -> SetAside:
+    return SetAside(
+        f"The grader itself was killed {MOST_CRASHES} times while it was at work on it, so it is not tried again. "
+        "Look whether memory is short, then try once more: grade it alone into another folder (--out), or delete "
+        f".evidence/{journals.NAME} in the folder of the results and give the same command."
+    )
+
+
+def common_digest(setup: Setup) -> str:
+    """A digest of all that the grades of a class have in common: grader, assignment, data, how notebooks are run."""
+    plan = setup.plan
+    settings = {
+        "profile": setup.profile.name,
+        "seconds_per_cell": plan.seconds_per_cell,
+        "data": (setup.data_name, setup.data_digest),
+        "seed": plan.seed,
+        "sandbox": plan.mechanism,
+        "accelerated": plan.accelerated,
+    }
+    return receipt.digest_of(settings, [Path(__file__).parent, setup.assignment.folder])
 
 
 def expected_work(candidate: Candidate, setup: Setup) -> float:
@@ -57,17 +181,6 @@ def expected_work(candidate: Candidate, setup: Setup) -> float:
         return setup.homework.effort(read_file(candidate.path).decode("utf-8", "replace"))
     except UnreadableSubmission:
         return 0.0
-
-
-def _grade_one(candidate: Candidate, setup: Setup, out: Path, judges: Judges, watch: Watch) -> Grade:
-    """One submission, read, run, judged and written. Whatever goes wrong with it, the class goes on."""
-    with tempfile.TemporaryDirectory(prefix="gr-", ignore_cleanup_errors=True) as workspace:
-        try:
-            grade = judges.judge(observe(candidate, setup, Path(workspace), lambda stage: watch(candidate.id, stage)))
-        except Exception as error:  # noqa: BLE001 - ours or the submission's, the others are graded all the same
-            grade = write(_ungraded(candidate, setup, error), setup, out)
-    watch(candidate.id, "done")
-    return grade
 
 
 def observe(candidate: Candidate, setup: Setup, workspace: Path, progress: Progress) -> Observed:

@@ -8,12 +8,17 @@ verdict · 2 wrong use ·
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
-from grader import __version__, receipt
-from grader.errors import GraderError
+from grader import __version__, receipt, workplace
+from grader.descendants import end_descendants
+from grader.errors import CannotWrite, GraderError, is_of_disk
 
 
 def parser() -> argparse.ArgumentParser:
@@ -135,9 +140,10 @@ def _run(options: argparse.Namespace) -> int:
         print(held.printed, end="")
         print("Nothing has changed since the last time; nothing was run.", file=sys.stderr)
         return held.code
-    from grader import commands
+    with workplace.temporary_files():  # before other modules, so that it is removed when they have cleaned up
+        from grader import commands
 
-    return int(getattr(commands, options.run)(options))
+        return int(getattr(commands, options.run)(options))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -150,10 +156,50 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         print("grader: interrupted. What was finished is kept; the same command goes on from there.", file=sys.stderr)
-        return 130
+        return _INTERRUPTED
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        if not is_of_disk(error):
+            raise
+        print(f"grader: {CannotWrite.because_of(error, Path.cwd())}", file=sys.stderr)
+        return CannotWrite.exit_code
+
+
+# --- the process ----------------------------------------------------------------------------------------------------
+
+_INTERRUPTED = 130
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def command() -> NoReturn:
+    """What the console script runs: `main` in a process of its own. Ctrl-C and SIGTERM break the work off, and the same
+    again ends it at once."""
+    for number in _SIGNALS:
+        signal.signal(number, _break_off)
+    _leave(main())
+
+
+def _break_off(*_: object) -> NoReturn:
+    for number in _SIGNALS:
+        signal.signal(number, _end_at_once)
+    raise KeyboardInterrupt
+
+
+def _end_at_once(*_: object) -> NoReturn:
+    end_descendants()
+    os._exit(_INTERRUPTED)
+
+
+def _leave(code: int) -> NoReturn:
+    """End with all that was started. Threads whose work was broken off are not waited for."""
+    end_descendants()
+    workplace.remove()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

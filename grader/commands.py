@@ -9,12 +9,11 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from grader import batch, pipeline, receipt, store
+from grader import batch, journal, pipeline, receipt, store
 from grader import selftest as corpus
 from grader.assignment import Assignment, load_assignment
 from grader.data import load, mnist, save, slice_for
@@ -22,6 +21,7 @@ from grader.errors import GraderError, SandboxUnavailable, UsageError
 from grader.homework import HOMEWORK
 from grader.pipeline import Setup
 from grader.places import reference_folder
+from grader.processes import threads
 from grader.progress import display
 from grader.records import Floats, Ints, Report, Status
 from grader.reporting import machine, terminal
@@ -37,11 +37,13 @@ _MEMORY_PER_JOB_GIB = 3
 
 @contextmanager
 def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bool = False) -> Iterator[Setup]:
-    """All that a batch has in common. Data are found, or fetched, here: before anything is sandboxed."""
+    """All that a batch has in common. Data are found, or fetched, here: before anything is sandboxed. A folder for evidence
+    that is to stay is this process's alone meanwhile."""
     assignment = load_assignment(options.reference or reference_folder())
     profile = assignment.profile(options.profile)
     mechanism = choose(allow_unconfined=options.without_sandbox or own_code)
-    with tempfile.TemporaryDirectory(prefix="gr-data-") as folder, _worker(mechanism) as worker:
+    alone = store.held(evidence) if evidence else nullcontext()
+    with alone, tempfile.TemporaryDirectory(prefix="gr-data-") as folder, _worker(mechanism) as worker:
         data = slice_for(load(options.data), profile.train, profile.test)
         path = Path(folder, "mnist.npz")
         save(data, path)
@@ -85,12 +87,18 @@ def _jobs(asked: int | None, work: int) -> int:
 
 def grade(options: argparse.Namespace) -> int:
     """Grade a class and write its pages."""
-    digest = receipt.command_digest(options)
+    digest, evidence = receipt.command_digest(options), options.out / ".evidence"
     with tempfile.TemporaryDirectory(prefix="gr-intake-") as workspace:
         candidates = find_submissions(options.paths, Path(workspace))
-        options.out.mkdir(parents=True, exist_ok=True)
-        with prepared(options, options.out / ".evidence") as setup, display(len(candidates)) as watch:
-            outcome = batch.grade_all(candidates, setup, options.out, _jobs(options.jobs, len(candidates)), watch)
+        jobs = _jobs(options.jobs, len(candidates))
+        with prepared(options, evidence) as setup:
+            with journal.opened(evidence) as known, display(len(candidates)) as watch:
+                outcome = batch.grade_all(candidates, setup, options.out, jobs, watch, journal=known)
+            return _tell(outcome, setup, options, digest)
+
+
+def _tell(outcome: batch.Outcome, setup: Setup, options: argparse.Namespace, digest: str | None) -> int:
+    """Print what became of a class, and leave a receipt if all of it could be graded."""
     lines = [*map(terminal.one_line, outcome.grades), f"Pages: {options.out / 'index.html'}"]
     printed, code = "\n".join(lines) + "\n", _exit_code(outcome, options.fail_under)
     print(printed, end="")
@@ -157,7 +165,7 @@ def build_reference(options: argparse.Namespace) -> int:
     ):
         seeds = range(setup.assignment.seed, setup.assignment.seed + options.seeds)
         solution = find_submissions([setup.assignment.folder / "solution.ipynb"], Path(workspace))[0]
-        with display(len(seeds)) as watch, ThreadPoolExecutor(_jobs(options.jobs, len(seeds))) as pool:
+        with display(len(seeds)) as watch, threads(_jobs(options.jobs, len(seeds))) as pool:
             points = list(pool.map(lambda seed: _points(solution, setup, seed, Path(workspace), watch), seeds))
         about = {"profile": setup.profile.name, "data": setup.data_name, "versions": dict(execution.versions())}
         path = store.bands_path(setup.assignment.folder, setup.profile.name, setup.data_name)

@@ -9,7 +9,6 @@ import inspect
 import secrets
 import traceback
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +20,7 @@ from grader import store
 from grader.assignment import Assignment, Profile
 from grader.contract import Homework
 from grader.formats.events import read_runs
+from grader.processes import threads
 from grader.records import (
     Case,
     Criterion,
@@ -66,7 +66,7 @@ def observe(submission: Submission, found: Extraction, setup: Setup, progress: P
         rng = np.random.default_rng(secrets.randbits(128))
         questions = setup.homework.draw(found.definitions, rng)
         ask = (questions, setup.plan, setup.homework.probes, setup.assignment.probe_seconds, folder / "probes")
-        with ThreadPoolExecutor(max_workers=1) as beside:  # the probes need nothing of the run
+        with threads(1) as beside:  # the probes need nothing of the run
             asked = beside.submit(probing.ask, *ask)
             progress("running")
             execution.execute(submission.notebook, setup.plan, folder / "execution")

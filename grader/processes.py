@@ -9,9 +9,28 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(["grader.runner", "grader.homework", "grader.reporting.html", "grader.reporting.machine"])
+
+
+@contextmanager
+def threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Up to `count` threads, which are waited for, but not after Ctrl-C: what they wait for themselves may take minutes, and
+    it ends with this process."""
+    pool = ThreadPoolExecutor(count)
+    try:
+        yield pool
+    except Exception:
+        pool.shutdown(cancel_futures=True)
+        raise
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 def end_with_parent() -> None:

@@ -59,8 +59,13 @@ def command_digest(options: argparse.Namespace) -> str | None:
 
 def digest_of(settings: Mapping[str, object], trees: Sequence[Path]) -> str:
     """One digest over settings, this interpreter and its packages, and the contents of all files below `trees`."""
-    total = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
-    total.update(f"{sys.version} {sorted(_packages())}".encode())
+    about = f"{json.dumps(settings, sort_keys=True, default=str)} {sys.version} {sorted(_packages())}"
+    return contents_digest(trees, about)
+
+
+def contents_digest(trees: Sequence[Path], about: str = "") -> str:
+    """One digest over a text and the names and contents of all files below `trees`. Raises OSError."""
+    total = hashlib.sha256(about.encode(errors="surrogateescape"))
     for tree in trees:
         total.update(b"\0tree\0")
         for path in _files(tree):

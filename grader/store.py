@@ -1,23 +1,88 @@
-"""The only module that knows where things lie: evidence by content, results by submission. All writing is atomic."""
+"""The only module that knows where things lie: evidence by content, results by submission. All writing is atomic.
+
+Evidence is forced to the disk before it gets its name: it took minutes to make. Results are not: they are derived, and the
+journal knows their contents, so that a torn one is made again.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 
 from grader.assignment import Assignment
-from grader.errors import BrokenReference
+from grader.errors import GO_ON, BrokenReference, CannotWrite, InUse, is_of_disk
 from grader.records import Band, Floats, Ints, Reference
 
 BANDS_FORMAT = "grader.bands/1"
+RESERVE_MIB = 64  # left on every disk that is written to; the results of a submission are a few
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """For work that writes below `place`. Raises CannotWrite when the disk does not let it."""
+    try:
+        yield
+    except OSError as error:
+        if is_of_disk(error):
+            raise CannotWrite.because_of(error, place) from error
+        raise
+
+
+def check_room(*places: Path) -> None:
+    """Raises CannotWrite when there is little room left on the disk of one of these folders."""
+    for place in places:
+        with writing(place):
+            free = shutil.disk_usage(place).free >> 20
+        if free < RESERVE_MIB:
+            raise CannotWrite(f"The disk of {place} is all but full: {free} MiB are left. Make room. {GO_ON}")
+
+
+@contextmanager
+def held(root: Path) -> Iterator[None]:
+    """The folder of evidence, and the results beside it, for this process alone; what an earlier one left half written is
+    removed. The system takes the lock away with its owner, however that ends. Raises InUse when another has it, and
+    CannotWrite when it cannot be had."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        file = (root / "lock").open("a")
+    except OSError as error:  # whatever is wrong with a folder that was named is said in one sentence
+        raise CannotWrite.because_of(error, root) from error
+    with file:
+        _lock(file.fileno(), root)
+        with writing(root):
+            _sweep(root)
+        yield
+
+
+def _lock(descriptor: int, root: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InUse(
+            f"Another command is at work on {root.parent}. Wait until it is done, or choose another folder with --out."
+        ) from error
+    except OSError as error:
+        raise CannotWrite.because_of(error, root) from error
+
+
+def _sweep(root: Path) -> None:
+    """Remove what was being written, to evidence and to the results beside it, when its writer was killed."""
+    evidence, results = ("*/making-*", "*.tmp"), (".*.tmp", "*/.*.tmp", "*/.making-*")
+    for folder, patterns in ((root, evidence), (root.parent, results)):
+        for left in [path for pattern in patterns for path in folder.glob(pattern)]:
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
 
 
 def evidence_key(facts: Mapping[str, object]) -> str:
@@ -27,21 +92,43 @@ def evidence_key(facts: Mapping[str, object]) -> str:
 
 def evidence_folder(root: Path, key: str, make: Callable[[Path], None]) -> Path:
     """The folder with evidence `key` below `root`, made by `make` when it is not there. Interrupted work leaves
-    nothing that could be taken for evidence."""
+    nothing that could be taken for evidence, nor does a loss of power. Raises CannotWrite when the disk does not let it."""
     target = root / key[:2] / key
     if target.is_dir():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix="making-", dir=target.parent))
+    with writing(root):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix="making-", dir=target.parent))
     try:
         make(temporary)
+        with writing(root):
+            _put(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def _put(temporary: Path, target: Path) -> None:
+    """Give a folder its name for good. Its contents are on the disk before the name is, and the name before this ends."""
+    for path, _, names in os.walk(temporary):
+        for name in (*names, ""):
+            _to_disk(Path(path, name))
+    try:
         temporary.rename(target)
     except OSError:
         if not target.is_dir():  # else somebody else was quicker with the same evidence
             raise
+    for folder in (target.parent, target.parent.parent):
+        _to_disk(folder)
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file's contents, or a folder's names, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        os.fsync(descriptor)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return target
+        os.close(descriptor)
 
 
 def digest_of(*paths: Path) -> str:
@@ -55,25 +142,43 @@ def digest_of(*paths: Path) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole file or none of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a whole file or none of it. Raises CannotWrite when the disk does not let it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # two judges may write the same page
-    temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-    temporary.replace(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def write_results(out: Path, identity: str, files: Mapping[str, str], executed: Path | None, logs: Path | None) -> None:
-    """The folder of one submission: the given texts, and the re-run's notebook and event files."""
+    """The folder of one submission: the given texts, and the re-run's notebook and event files. Raises CannotWrite when
+    the disk does not let it."""
     folder = out / identity
-    folder.mkdir(parents=True, exist_ok=True)
-    if logs is not None and logs.is_dir():
-        _replace_folder(logs, folder / "logs")
-    else:
-        shutil.rmtree(folder / "logs", ignore_errors=True)
-    if executed is not None and executed.is_file():
-        shutil.copyfile(executed, folder / "executed.ipynb")
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if logs is not None and logs.is_dir():
+            _replace_folder(logs, folder / "logs")
+        else:
+            shutil.rmtree(folder / "logs", ignore_errors=True)
+        if executed is not None and executed.is_file():
+            _replace_file(executed, folder / "executed.ipynb")
+        else:
+            (folder / "executed.ipynb").unlink(missing_ok=True)
     for name, text in files.items():
         write_text(folder / name, text)
+
+
+def _replace_file(source: Path, target: Path) -> None:
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        shutil.copyfile(source, temporary)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _replace_folder(source: Path, target: Path) -> None:

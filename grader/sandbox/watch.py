@@ -10,10 +10,11 @@ import socket
 import stat
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from grader.descendants import descendants
 from grader.errors import GraderError
 from grader.records import FaultKind, Resources
 from grader.sandbox.box import MIB, Box, Launch, Mechanism, Program
@@ -178,17 +179,6 @@ def _tail(descriptor: int) -> str:
     size = os.lseek(descriptor, 0, os.SEEK_END)
     os.lseek(descriptor, max(0, size - _TAIL_BYTES), os.SEEK_SET)
     return os.read(descriptor, _TAIL_BYTES).decode(errors="replace")
-
-
-def descendants(pid: int) -> Iterator[int]:
-    """The process and all below it, as far as they can be seen from here."""
-    yield pid
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return
-    for child in children:
-        yield from descendants(int(child))
 
 
 def _ticks(pid: int) -> int:

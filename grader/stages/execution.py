@@ -22,6 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from grader import store, workplace
 from grader.errors import GraderError
 from grader.processes import FORKED, end_with_parent
 from grader.records import (
@@ -101,17 +102,14 @@ def versions() -> tuple[tuple[str, str], ...]:
 def execute(notebook: Path, plan: Plan, evidence: Path) -> None:
     """Run a notebook and leave what came of it in the folder `evidence` (made here, complete or not there at all).
 
-    Raises GraderError when the harness itself could not run it.
+    Raises GraderError when the harness itself could not run it, and CannotWrite when the disk was full by the end: what
+    the notebook then met was no mistake of its author's.
     """
-    with tempfile.TemporaryDirectory(prefix="gr-", dir=_short_folder(), ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix="gr-", dir=workplace.folder(), ignore_cleanup_errors=True) as name:
         workspace = _prepare(Path(name), notebook, plan)
         seconds = _drive(workspace)
+        store.check_room(workspace)
         _collect(workspace, seconds, evidence)
-
-
-def _short_folder() -> str | None:
-    """Sockets need short paths: /tmp where it can be written, else the system's own choice."""
-    return "/tmp" if os.access("/tmp", os.W_OK) else None
 
 
 def _prepare(workspace: Path, notebook: Path, plan: Plan) -> Path:
@@ -155,19 +153,21 @@ def _write_settings(workspace: Path, spec: Spec, plan: Plan) -> None:
 
 def _drive(workspace: Path) -> float:
     """Run the notebook runner on a prepared workspace and give the seconds of wall time that it took. On the deadline it
-    is killed, and with it everything that it started."""
+    is killed, and with it everything that it started. One that ended before that on its own (the system was short of
+    memory, or it broke) was our fault: what it had saved is not the whole story."""
     began, spec = time.monotonic(), Spec.read(workspace / "spec.json")
     seconds = PATIENCE * spec.seconds + _MARGIN_SECONDS
     process = FORKED.Process(target=_run, args=(str(workspace),), daemon=True)
     process.start()
     try:
         process.join(seconds)
+        ended = process.exitcode  # None: at the deadline it still runs
     finally:
         process.kill()
         process.join()
-    if not (workspace / "outcome.json").is_file():
+    if ended or not (workspace / "outcome.json").is_file():
         said = (workspace / "runner.log").read_bytes()[-3000:].decode(errors="replace")
-        raise GraderError(f"The notebook runner ended without a result:\n{said}")
+        raise GraderError(f"The notebook runner ended without a result (exit code {ended}):\n{said}")
     return time.monotonic() - began
 
 
@@ -175,9 +175,12 @@ def _run(workspace: str) -> None:
     """What a forked process becomes: the runner, by its name, since it lies above the stages."""
     os.setsid()
     end_with_parent()
-    with Path(workspace, "runner.log").open("wb") as log:
-        for descriptor in (1, 2):
-            os.dup2(log.fileno(), descriptor)
+    try:
+        log = os.open(f"{workspace}/runner.log", os.O_WRONLY)
+    except FileNotFoundError:
+        os._exit(1)  # whoever asked for it is gone, with the workspace
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
     importlib.import_module(_RUNNER).main([f"{workspace}/spec.json"])
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
+from grader import store
 from grader.errors import ProbeFailed
 from grader.records import Definition, Evidence, Fault, FaultKind, Question, Resources
 from grader.sandbox import MECHANISMS, Box, Completed, Mount, Program, run
@@ -82,6 +83,7 @@ def _round(names: Sequence[str], plan: Plan, probes: Path, seconds: float, evide
         program = Program(name="run_probe", arguments=(box.at("/questions"), box.at("/box")))
         worker = plan.worker.socket() if plan.worker else None
         done = run(program, box, MECHANISMS[plan.mechanism], seconds=seconds, worker=worker)
+        store.check_room(root)
         for name in names:
             _take_answer(root / "box" / name, evidence / name / "answer")
     return done

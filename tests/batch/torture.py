@@ -1,0 +1,154 @@
+"""Kills a batch again and again and looks whether anything was lost, doubled or torn:
+
+    .venv/bin/python -m tests.batch.torture [--kills 200] [--submissions 500] [--seed 0]
+
+A class of tiny notebooks whose evidence is there is graded by the real command, which is killed (SIGKILL) at moments of
+chance: while it starts, while it grades, while it writes. Then it may come to its end, and its results must be, byte for byte,
+those of a batch that nobody disturbed. Exit code 1 if there is any problem.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.journal import NAME
+
+from .making import Stored, command, left_overs, results, run, start, stored_class
+
+_START_SECONDS = 2.0  # about as long as the command takes to start
+_GRADE_SECONDS = 0.04  # about as long as a few submissions take
+_SHARE_OF_STARTS = 0.2
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What came of it; `working` kills met submissions under way, `again` is how many had to be begun again."""
+
+    kills: int
+    working: int
+    again: int
+    seconds: float
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What the journal says of a submission, and when its result was written (which changes if it is graded again)."""
+
+    results: str
+    written: int
+
+
+def torture(stored: Stored, folder: Path, kills: int, rng: random.Random) -> Tally:
+    """Disturb a batch `kills` times and compare."""
+    expected = _undisturbed(stored, stored.new_out(folder / "undisturbed"))
+    out, began = stored.new_out(folder / "disturbed"), time.monotonic()
+    problems: list[str] = []
+    known: dict[str, _Row] = {}
+    begun: set[str] = set()
+    working = 0
+    for _ in range(kills):
+        _killed(command(stored.folder, out, "--jobs", rng.choice("12")), rng)
+        now, crashed = _journal(out, problems)
+        problems += [f"{name} was lost or done twice" for name, row in known.items() if now.get(name) != row]
+        problems += [f"{name} is torn" for name in now.keys() - known.keys() if not _is_whole(out, name, expected)]
+        known, working = now, working + (crashed != begun)
+        begun |= crashed
+    done = run(command(stored.folder, out, "--jobs", "2"))
+    if done.returncode != 0:
+        problems.append(f"the last command ended with {done.returncode}: {done.stderr[-1000:]}")
+    now, _ = _journal(out, problems)
+    problems += [f"{name} was lost or done twice at the end" for name, row in known.items() if now.get(name) != row]
+    problems += [f"{name} differs" for name in _differing(results(out), expected)]
+    problems += [f"{name} was left over" for name in left_overs(out)]
+    return Tally(kills, working, len(begun), time.monotonic() - began, tuple(problems))
+
+
+def _undisturbed(stored: Stored, out: Path) -> dict[str, bytes]:
+    done = run(command(stored.folder, out, "--jobs", "2"))
+    assert done.returncode == 0, done.stderr
+    return results(out)
+
+
+def _killed(words: list[str], rng: random.Random) -> None:
+    """Run a command and kill it: while it starts, or some moments after it began to judge."""
+    process = start(words)
+    assert process.stderr is not None
+    if rng.random() < _SHARE_OF_STARTS:
+        _wait(process, rng.uniform(0, _START_SECONDS))
+    else:
+        while (line := process.stderr.readline()) and ": judging" not in line:
+            pass
+        _wait(process, rng.uniform(0, _GRADE_SECONDS))
+    process.kill()
+    process.communicate()
+
+
+def _wait(process: subprocess.Popen[str], seconds: float) -> None:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return
+    assert process.stderr is not None
+    raise AssertionError(f"there was nothing left to disturb: {process.stderr.read()[-1000:]}")
+
+
+def _journal(out: Path, problems: list[str]) -> tuple[dict[str, _Row], set[str]]:
+    """What is done and what is counted as begun, as a stranger reads it from the file."""
+    place = out / ".evidence" / NAME
+    if not place.exists():
+        return {}, set()
+    connection = sqlite3.connect(place)
+    try:
+        if connection.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
+            problems.append("the journal is torn")
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'done'").fetchall():
+            return {}, set()
+        done = dict(connection.execute("SELECT id, results FROM done"))
+        crashed = {key for (key,) in connection.execute("SELECT key FROM crashed")}
+    finally:
+        connection.close()
+    return {name: _Row(digest, _written(out, name)) for name, digest in done.items()}, crashed
+
+
+def _written(out: Path, name: str) -> int:
+    return (out / name / "result.json").stat().st_mtime_ns
+
+
+def _is_whole(out: Path, name: str, expected: dict[str, bytes]) -> bool:
+    """Whether a submission that is done has all its files, with the contents that they must have."""
+    found = {f"{name}/{place}": data for place, data in results(out / name).items()}
+    return found == {place: data for place, data in expected.items() if place.startswith(f"{name}/")}
+
+
+def _differing(found: dict[str, bytes], expected: dict[str, bytes]) -> list[str]:
+    return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+
+
+def main(argv: list[str]) -> int:
+    """Run the torture and print its tally."""
+    asked = argparse.ArgumentParser(description="Kill a batch again and again.")
+    asked.add_argument("--kills", type=int, default=200)
+    asked.add_argument("--submissions", type=int, default=500)
+    asked.add_argument("--seed", type=int, default=0)
+    options = asked.parse_args(argv)
+    with tempfile.TemporaryDirectory() as name, stored_class(Path(name), options.submissions) as stored:
+        tally = torture(stored, Path(name), options.kills, random.Random(options.seed))
+    print(
+        f"{options.submissions} submissions, {tally.kills} SIGKILLs in {tally.seconds:.0f} s, of which {tally.working} met "
+        f"work under way; {tally.again} submissions were begun again; problems: {len(tally.problems)}"
+    )
+    print("\n".join(tally.problems[:50]))
+    return int(bool(tally.problems))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
