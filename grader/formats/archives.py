@@ -8,9 +8,11 @@ we make. What has no business there (links, devices, paths that lead out) is lef
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
+import math
 import os
 import re
 import stat
@@ -25,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, NoReturn
 
-from grader.errors import UnreadableSubmission
+from grader.errors import GraderError, UnreadableSubmission
 from grader.places import opener
 from grader.records import say
 
@@ -40,13 +42,16 @@ _CHUNK = 1 << 16
 _MAX_MEMBERS = 5000
 _MAX_RATIO = 200  # real event files of NaN runs reach sixty
 _MAX_ENTRIES = 2 * _MAX_MEMBERS  # directory entries before zipfile is let at them, those of stored archives included
-_MAX_HEADER = 4 * _MIB
+_MAX_DIRECTORY = 4 * _MIB  # of a zip, read at once
+_MAX_HEADER = _MIB // 4  # of a member of a tar: each member gets a copy of what the headers for all say
+_MAX_TO_NAME = 64 * _MIB  # of a tar that is unpacked only to see what it holds
 _MAX_DEPTH = 32
 _MAX_NOTES = 10
 _XZ_MEMORY = 128 * _MIB
 _ENCRYPTED, _UTF8 = 0x1, 0x800  # flags of a zip member
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile bounds what it unpacks at once for these only
 _DROPPED = frozenset({"__MACOSX", ".DS_Store", ".ipynb_checkpoints"})
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)  # here, not in the archive
 _BROKEN = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, OverflowError,
     NotImplementedError, UnicodeError, IndexError, RuntimeError,
@@ -55,11 +60,11 @@ _BROKEN = (
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """A file in an archive. `trouble` says why it cannot be taken, "" if it can; `open` gives its bytes."""
+    """A file in an archive. `trouble` says why it cannot be taken, "" if it can; `chunks` gives its bytes."""
 
     name: str
     trouble: str
-    open: Callable[[], IO[bytes]]
+    chunks: Callable[[], Iterator[bytes]]
     size: int
 
 
@@ -93,17 +98,19 @@ def stem(name: str) -> str:
 
 
 def names(archive: Path) -> tuple[str, ...]:
-    """The paths of the files that `unpack` would write, `/` between parts. Raises UnreadableSubmission."""
-    with _guarded(archive), _members(archive) as members:
+    """The paths of the files that `unpack` would write, `/` between parts. Raises UnreadableSubmission, also for a
+    compressed tar that holds more than 64 MiB."""
+    with _guarded(archive), _members(archive, _MAX_TO_NAME) as members:
         return tuple("/".join(parts) for _, parts in _wanted(members, []))
 
 
 def unpack(archive: Path, target: Path, *, most: int = MAX_BYTES) -> tuple[str, ...]:
     """Write the archive's files below `target`, a new or empty folder: at most 5000 files and `most` bytes. Returns a
-    note on each member that was left out. Raises UnreadableSubmission when the archive cannot be trusted or read."""
+    note on each member that was left out. Raises UnreadableSubmission when the archive cannot be trusted or read,
+    GraderError when there is no room for it here."""
     notes: list[str] = []
     target.mkdir(parents=True, exist_ok=True)
-    with _guarded(archive), _members(archive) as members:
+    with _guarded(archive), _members(archive, MAX_BYTES) as members:
         allowance = _Allowance(archive, most)
         for member, parts in _wanted(members, notes):
             _write(member, target.joinpath(*parts), allowance)
@@ -126,7 +133,11 @@ def _guarded(archive: Path) -> Iterator[None]:
         yield
     except UnreadableSubmission:
         raise
-    except _BROKEN:
+    except _BROKEN as error:
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise GraderError(
+                f"Cannot unpack {_shown(archive.name)}: {error.strerror}. Make room and try again."
+            ) from error
         _refuse(archive, "The archive {name} is damaged or cut off: pack it again and hand it in again.")
 
 
@@ -190,8 +201,8 @@ def safe_parts(name: str) -> tuple[str, ...] | None:
 def _write(member: _Member, path: Path, allowance: _Allowance) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     before = allowance.written
-    with member.open() as source, path.open("xb") as target:
-        while chunk := source.read(_CHUNK):
+    with path.open("xb") as target:
+        for chunk in member.chunks():
             allowance.take(len(chunk))
             target.write(chunk)
     if allowance.written - before != member.size:
@@ -199,15 +210,15 @@ def _write(member: _Member, path: Path, allowance: _Allowance) -> None:
 
 
 @contextmanager
-def _members(archive: Path) -> Iterator[Iterator[_Member]]:
-    """The files in an archive of any kind. What kind it is, its first bytes say."""
+def _members(archive: Path, most: int) -> Iterator[Iterator[_Member]]:
+    """The files in an archive of any kind; its first bytes say which. A compressed tar may hold `most` bytes of them."""
     with _open(archive) as file:
         start = file.read(512)
         file.seek(0)
         if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
             yield _zip_members(archive, file)
         elif (unpacked := _decompressor(start)) is not None:
-            with _spooled(archive, unpacked(file)) as plain:
+            with _spooled(archive, unpacked(file), most) as plain:
                 yield _tar_members(archive, plain)
         elif start[257:262] == b"ustar" or _is_old_tar(start):
             yield _tar_members(archive, file)
@@ -229,6 +240,30 @@ def _open(archive: Path) -> IO[bytes]:
     _refuse(archive, "The archive {name} is larger than {most} MiB: pack only your work.", most=MAX_BYTES // _MIB)
 
 
+class _Sips(io.RawIOBase):
+    """A file that gives only so many bytes at once, and no more than are `left`: zipfile and tarfile read directories and
+    headers of any size that these claim."""
+
+    def __init__(self, file: IO[bytes], at_once: int) -> None:
+        self._file, self._at_once, self.left = file, at_once, math.inf
+
+    def read(self, size: int = -1) -> bytes:
+        size = self._at_once if size < 0 else size  # zipfile reads to the end, where an end is near
+        self.left -= size
+        if size > self._at_once or self.left < 0:
+            raise ValueError(size)
+        return self._file.read(size)
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
 def _refuse_kind(archive: Path, start: bytes) -> NoReturn:
     if not start:
         _refuse(archive, "The archive {name} is empty: pack it again and hand it in again.")
@@ -244,7 +279,7 @@ def _refuse_kind(archive: Path, start: bytes) -> NoReturn:
 
 def _zip_members(archive: Path, file: IO[bytes]) -> Iterator[_Member]:
     _refuse_crowds(archive, _count(file, b"PK\x01\x02"), _MAX_ENTRIES)
-    bundle = zipfile.ZipFile(file)
+    bundle = zipfile.ZipFile(_Sips(file, _MAX_DIRECTORY))
     entries = bundle.infolist()
     _refuse_crowds(archive, len(entries), _MAX_MEMBERS)
     _refuse_overlaps(archive, entries, bundle.start_dir)
@@ -261,7 +296,7 @@ def _zip_member(bundle: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> _
     trouble = "" if kind in (0, stat.S_IFREG) else "a link or a device"
     if entry.compress_type not in _METHODS:
         trouble = "packed in an unusual way"
-    return _Member(name, trouble, lambda: bundle.open(entry), entry.file_size)
+    return _Member(name, trouble, lambda: _chunks(bundle.open(entry)), entry.file_size)
 
 
 def _count(file: IO[bytes], mark: bytes) -> int:
@@ -318,43 +353,43 @@ def _raw_name(entry: zipfile.ZipInfo) -> bytes | None:
 # --- tar -------------------------------------------------------------------------------------------------------------
 
 
-class _Sips(io.RawIOBase):
-    """A file that gives no more than a few MiB at once: tarfile reads headers of any size that they claim."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _MAX_HEADER:
-            raise ValueError(size)
-        return self._file.read(size)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-
 def _tar_members(archive: Path, file: IO[bytes]) -> Iterator[_Member]:
-    with tarfile.open(fileobj=_Sips(file), mode="r:", errorlevel=2) as bundle:
-        for count, entry in enumerate(bundle, start=1):
-            _refuse_crowds(archive, count, _MAX_MEMBERS)
-            if not entry.isdir():
-                yield _tar_member(bundle, entry)
+    sips = _Sips(file, _MAX_HEADER)
+    for count, entry in enumerate(_tar_entries(sips), start=1):
+        _refuse_crowds(archive, count, _MAX_MEMBERS)
+        if not entry.isdir():
+            yield _tar_member(sips, entry)
 
 
-def _tar_member(bundle: tarfile.TarFile, entry: tarfile.TarInfo) -> _Member:
+def _tar_entries(file: _Sips) -> Iterator[tarfile.TarInfo]:
+    """The headers of a tar. tarfile would keep them all, and take one that is broken for the end of the archive."""
+    file.left = _MAX_HEADER
+    with tarfile.open(fileobj=file, mode="r:", errorlevel=2) as bundle:
+        while (entry := bundle.next()) is not None:
+            bundle.members.clear()  # type: ignore[attr-defined]
+            yield entry
+            file.left = _MAX_HEADER
+        file.seek(bundle.offset)
+        if any(file.read(tarfile.BLOCKSIZE)):
+            raise tarfile.ReadError
+
+
+def _tar_member(file: _Sips, entry: tarfile.TarInfo) -> _Member:
     name = entry.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     trouble = "" if entry.isreg() and not entry.issparse() else "a link or a device"
-    return _Member(name, trouble, lambda: _tar_file(bundle, entry), entry.size)
+    return _Member(name, trouble, lambda: _part(file, entry.offset_data, entry.size), entry.size)
 
 
-def _tar_file(bundle: tarfile.TarFile, entry: tarfile.TarInfo) -> IO[bytes]:
-    file = bundle.extractfile(entry)
-    if file is None:
-        raise tarfile.ReadError(entry.name)
-    return file
+def _part(file: _Sips, offset: int, size: int) -> Iterator[bytes]:
+    """The bytes of one member of a tar."""
+    file.left = size
+    file.seek(offset)
+    while size > 0:
+        chunk = file.read(min(size, _CHUNK))
+        if not chunk:
+            raise EOFError
+        size -= len(chunk)
+        yield chunk
 
 
 def _is_old_tar(start: bytes) -> bool:
@@ -376,9 +411,10 @@ def _decompressor(start: bytes) -> Callable[[IO[bytes]], Iterator[bytes]] | None
     return None
 
 
-def _chunks(file: gzip.GzipFile | bz2.BZ2File) -> Iterator[bytes]:
-    while chunk := file.read(_CHUNK):
-        yield chunk
+def _chunks(file: IO[bytes] | gzip.GzipFile | bz2.BZ2File) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
 
 
 def _xz_chunks(file: IO[bytes]) -> Iterator[bytes]:
@@ -392,9 +428,9 @@ def _xz_chunks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 @contextmanager
-def _spooled(archive: Path, chunks: Iterator[bytes]) -> Iterator[IO[bytes]]:
+def _spooled(archive: Path, chunks: Iterator[bytes], most: int) -> Iterator[IO[bytes]]:
     """What a compressed tar holds, in a file of its own: tarfile may then seek in it, and its size is known."""
-    allowance = _Allowance(archive, MAX_BYTES + _MAX_MEMBERS * 1536)
+    allowance = _Allowance(archive, most + _MAX_MEMBERS * 1536)
     with tempfile.TemporaryFile() as plain:
         for chunk in chunks:
             allowance.take(len(chunk))

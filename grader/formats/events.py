@@ -96,11 +96,13 @@ class _Notes:
 
 @dataclass(slots=True)
 class _FolderBudget:
-    """What a folder may still cost."""
+    """What a folder may still cost: `records` counts values too, `numbers` those in histograms, which a few bytes may stand
+    for many of: they may take as much memory as the files may take on disk."""
 
     files: int = _MAX_FILES
     size: int = _MAX_FOLDER
     records: int = _MAX_RECORDS
+    numbers: int = _MAX_FOLDER // 8
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------
@@ -225,7 +227,7 @@ def _read_into(reading: _Reading, path: Path, budget: _FolderBudget) -> LogFile:
     state, detail = FileState.OK, ""
     try:
         for offset, data in _records(path, budget):
-            _keep_values(reading, _event(data, offset), notes, offset)
+            _keep_values(reading, _event(data, offset), notes, offset, budget)
             events += 1
     except _UnreadableError as stop:
         state, detail = stop.state, stop.detail
@@ -316,14 +318,19 @@ def _event(data: bytes, offset: int) -> Any:
 # --- values ----------------------------------------------------------------------------------------------------------
 
 
-def _keep_values(reading: _Reading, event: Any, notes: _Notes, offset: int) -> None:
+def _keep_values(reading: _Reading, event: Any, notes: _Notes, offset: int, budget: _FolderBudget) -> None:
     """Add an event's scalars and histograms to their series; values of other kinds are passed over."""
     if len(event.summary.value) > _MAX_VALUES_PER_RECORD:
         notes.complain(f"at byte {offset}: too many values in one record")
         return
+    budget.records -= max(0, len(event.summary.value) - 1)
     for value in event.summary.value:
         try:
             number = _counted(_value(value, _plugin(value, notes)))
+            if isinstance(number, np.ndarray):
+                budget.numbers -= number.size
+                if budget.numbers < 0:
+                    raise _UnreadableError(FileState.REFUSED, f"histograms of too many numbers, at byte {offset}")
             if number is not None:
                 _append(reading, value.tag, event, number)
         except _BrokenValueError as broken:

@@ -27,6 +27,8 @@ _MIB = 1 << 20
 _MAX_BYTES = 64 * _MIB
 _MAX_CELLS = 2000
 _MAX_CONTAINERS = 2_000_000  # lists and objects in the JSON: empty ones take twenty times their text's memory
+_MAX_VALUES = 4_000_000  # values in them, by the commas between: short ones take as much
+_MAX_COUNT = 1_000_000_000  # of executions: what no kernel has counted to is no count
 _MAX_OUTPUT = 20_000  # bytes of recorded text that are kept of a cell
 _UTF8_BOM, _UTF16_BOMS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 _CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -146,7 +148,7 @@ _BINARY = "{name} is encrypted, binary or not in UTF-8: hand in the .ipynb file 
 
 
 def _parsed(text: str, name: str) -> Any:
-    if text.count("[") + text.count("{") > _MAX_CONTAINERS:
+    if text.count("[") + text.count("{") > _MAX_CONTAINERS or text.count(",") > _MAX_VALUES:
         raise _refused(name, "{name} holds too much data: clear its outputs, save it and hand it in again.")
     try:
         return json.loads(text)
@@ -177,7 +179,7 @@ def _why_no_json(text: str, error: json.JSONDecodeError) -> str:
 
 def _supported(major: int, name: str) -> int:
     if major > 4:
-        raise _refused(name, "{name} has the notebook format {major}, newer than 4: save it as format 4.", major=major)
+        raise _refused(name, "{name} has a notebook format newer than 4: save it as format 4.")
     if major < 3:
         raise _refused(name, "{name} has a notebook format older than 3: open it in Jupyter and save it again.")
     return major
@@ -316,9 +318,13 @@ def _cell(index: int, clean: Mapping[str, Any], raw: Mapping[str, Any]) -> Cell:
         index=index,
         kind=CellKind(clean["cell_type"]),
         source=clean["source"],
-        execution_count=count if isinstance(count, int) and not isinstance(count, bool) else None,
+        execution_count=count if _is_count(count) else None,
         output=_recorded(raw.get("outputs")) if clean["cell_type"] == "code" else "",
     )
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MAX_COUNT
 
 
 # --- recorded text ---------------------------------------------------------------------------------------------------

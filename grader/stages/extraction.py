@@ -11,15 +11,20 @@ import ast
 import builtins
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from grader.records import Cell, CellKind, Definition, Fault, FaultKind
 
-_MAX_SOURCE = 1 << 20  # bytes of one cell that are parsed
+_MAX_SOURCE = 1 << 18  # characters of code that are parsed of a notebook: its syntax tree takes 800 times their memory
+_MAX_DEPTH = (
+    150  # of a statement's syntax tree: to write it out takes up to five calls a level, and Python ends at 1000
+)
+_MAX_PLACES = 20  # where a notebook puts a function in its place that are looked at, the last ones
 _IN_PLACE = "function_in_place"  # the name of what an expression makes where it is put in its place
 _BUILTINS = frozenset(dir(builtins))
 _MAX_REPAIRS = 50  # lines of a cell that are taken for shell commands before it is given up
+_MAX_REPARSED = 1 << 20  # characters that are parsed again for them
 _MAGIC = re.compile(r"^\s*(?:[%!?]|[\w.]+\s*=\s*[%!]|[\w.]+\?{1,2}\s*$)")
 _LINE_MAGIC_WITH_CODE = re.compile(r"^(\s*)%(?:time|timeit|prun)\s+(?=\S)(?!-)")
 _CELL_MAGIC_WITH_CODE = re.compile(r"^%%(?:time|timeit|capture|prun)\b")
@@ -27,13 +32,15 @@ _CELL_MAGIC_WITH_CODE = re.compile(r"^%%(?:time|timeit|capture|prun)\b")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """A statement of the notebook's top level: the names it binds, and those that it needs from outside."""
+    """A statement of the notebook's top level: the names it binds, those that it needs from outside, and whether it would
+    start a training."""
 
     node: ast.stmt
     cell: int
     order: float
     binds: frozenset[str]
     needs: frozenset[str]
+    trains: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +82,11 @@ def extract(cells: Iterable[Cell], wanted: Sequence[Wanted], given: frozenset[st
 
 def code_of(source: str) -> ast.Module | None:
     """The syntax tree of a cell with its magics and shell commands blanked out, line numbers kept; None when it
-    cannot be parsed. IPython's own transformation is not used: it loses the lines that findings point to."""
-    lines = _without_magics(source[:_MAX_SOURCE].splitlines())
-    for _ in range(_MAX_REPAIRS):
+    cannot be parsed or is too long. IPython's own transformation is not used: it loses the lines that findings point to."""
+    if len(source) > _MAX_SOURCE:
+        return None
+    lines = _without_magics(source.splitlines())
+    for _ in range(min(_MAX_REPAIRS, _MAX_REPARSED // max(1, len(source)))):
         try:
             return ast.parse("\n".join(lines))
         except SyntaxError as error:
@@ -110,19 +119,43 @@ def _blank(line: str) -> str:
 
 def _looks_like_a_command(line: str) -> bool:
     """`mkdir logs`, `pip install x`: automagic, a word and its arguments."""
-    return re.match(r"^\s*[a-z][\w-]*(?:\s+[^=(]*)?$", line) is not None
+    return re.match(r"^\s*[a-z][\w-]*(?:\s[^=(]*)?$", line) is not None
 
 
 def _statements(cells: Iterable[Cell]) -> Iterator[Statement]:
-    order = 0
+    """The statements of all code cells, but for cells beyond the bound on code and statements that are too deep."""
+    order, left = 0, _MAX_SOURCE
     for cell in cells:
-        tree = code_of(cell.source) if cell.kind is CellKind.CODE else None
-        for node in tree.body if tree else ():
+        if cell.kind is not CellKind.CODE or len(cell.source) > left:
+            continue
+        left -= len(cell.source)
+        tree = code_of(cell.source)
+        for node in filter(_is_shallow, tree.body if tree else ()):
             order += 1
-            names = _names(node)
-            yield Statement(
-                node=node, cell=cell.index, order=order, binds=_binds(node, names), needs=_needs(node, names)
-            )
+            yield _statement(node, cell.index, order)
+
+
+def _statement(node: ast.stmt, cell: int, order: float, binds: frozenset[str] | None = None) -> Statement:
+    names = _Names()
+    names.visit(node)
+    return Statement(
+        node=node,
+        cell=cell,
+        order=order,
+        binds=_binds(node, names) if binds is None else binds,
+        needs=_needs(node, names),
+        trains=_trains(node),
+    )
+
+
+def _is_shallow(node: ast.AST) -> bool:
+    """Whether the syntax tree can be walked by functions that call themselves."""
+    level = [node]
+    for _ in range(_MAX_DEPTH):
+        level = [child for parent in level for child in ast.iter_child_nodes(parent)]
+        if not level:
+            return True
+    return False
 
 
 # --- names ----------------------------------------------------------------------------------------------------------
@@ -214,15 +247,6 @@ def _assigned(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
     return found - shared
 
 
-def _names(node: ast.stmt) -> _Names:
-    names = _Names()
-    try:
-        names.visit(node)
-    except RecursionError:
-        return _Names()
-    return names
-
-
 def _binds(node: ast.stmt, names: _Names) -> frozenset[str]:
     """Names bound by a statement. `X.attribute = …` and `X.append(…)` count as a change of X."""
     bound = set(names.binds)
@@ -262,7 +286,7 @@ def _find(
 ) -> _Target | None:
     """What the notebook itself puts in the wanted place, the last time; else what has the wanted name; else a method."""
     handed = sorted(_handed_over(handing, wanted), key=lambda place: not _is_called(place[1], wanted))
-    for statement, value in handed:
+    for statement, value in handed[:_MAX_PLACES]:
         if _is_given(value, given):
             continue
         before = [s for s in statements if s.order <= statement.order]  # a later draft is not what was put in place
@@ -395,7 +419,8 @@ def _with_arguments(target: _Target, handing: Sequence[_Handing], wanted: Wanted
     if not wanted.parameters or wanted.attribute is None:
         return target
     calls = [node for _, node in handing if isinstance(node, ast.Call) and _last_part(node.func) == wanted.attribute[1]]
-    passed = Counter(argument for call in calls for argument in _extra_arguments(call, target.node, wanted.parameters))
+    known = _all_arguments(target.node) - set(wanted.parameters)
+    passed = Counter(argument for call in calls for argument in _extra_arguments(call, target.node, wanted, known))
     usual = {name: text for (name, text), times in passed.items() if 2 * times > len(calls)}
     if not usual:
         return target
@@ -406,12 +431,13 @@ def _with_arguments(target: _Target, handing: Sequence[_Handing], wanted: Wanted
     return replace(target, statement=statement, name=_IN_PLACE)
 
 
-def _extra_arguments(call: ast.Call, node: ast.AST, own: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _extra_arguments(call: ast.Call, node: ast.AST, wanted: Wanted, known: Set[str]) -> Iterator[tuple[str, str]]:
     """(name, value as code) of constant arguments that the library's own method does not take."""
-    names = [a.arg for a in node.args.args[1:]] if isinstance(node, ast.FunctionDef) else []
-    by_place = zip(names[len(own) :], call.args[len(own) :], strict=False)
+    own = len(wanted.parameters)
+    names = (a.arg for a in node.args.args[1 + own :]) if isinstance(node, ast.FunctionDef) else ()
+    by_place = zip(names, call.args[own:], strict=False)
     for name, value in (*by_place, *((k.arg, k.value) for k in call.keywords)):
-        if name is not None and name not in own and name in _all_arguments(node) and isinstance(value, ast.Constant):
+        if name is not None and name in known and isinstance(value, ast.Constant):
             yield name, ast.unparse(value)
 
 
@@ -423,11 +449,7 @@ def _all_arguments(node: ast.AST) -> frozenset[str]:
 
 def _synthetic(node: ast.stmt, origin: Statement, name: str) -> _Target:
     """A target that is cut out of its statement to stand alone."""
-    names = _names(node)
-    statement = Statement(
-        node=node, cell=origin.cell, order=origin.order, binds=frozenset({name}), needs=_needs(node, names)
-    )
-    return _Target(statement=statement, node=node, name=name)
+    return _Target(statement=_statement(node, origin.cell, origin.order, frozenset({name})), node=node, name=name)
 
 
 # --- cutting out ----------------------------------------------------------------------------------------------------
@@ -449,14 +471,15 @@ def _definition(wanted: Wanted, target: _Target, statements: Sequence[Statement]
 def _closure(target: Statement, statements: Sequence[Statement], given: frozenset[str]) -> list[Statement]:
     """The target and every statement that binds a name it needs, in the notebook's order. Of a name that is defined
     anew (def, class, import) only the last time counts; statements that train are left out."""
-    later = [s for s in statements if s.order > target.order and target.binds & s.binds and not _trains(s.node)]
-    bases = [s for s in statements if _patched_class(s.node) in target.needs & given and not _trains(s.node)]
+    binding = _by_name(statements)
+    later = [s for s in statements if s.order > target.order and target.binds & s.binds and not s.trains]
+    bases = [s for s in statements if _patched_class(s.node) in target.needs & given and not s.trains]
     chosen = {s.order: s for s in (target, *later, *bases)}  # what changes it, or what it derives from, belongs to it
     open_names, closed = set().union(*(s.needs for s in chosen.values())), set(given)
     while open_names:
         name = open_names.pop()
         closed.add(name)
-        for statement in _binding(name, statements):
+        for statement in _since_anew(name, binding.get(name, ())):
             if statement.order not in chosen and statement.order != target.order and not (statement.binds & given):
                 chosen[statement.order] = statement
                 open_names |= statement.needs - closed
@@ -473,10 +496,19 @@ def _patched_class(node: ast.stmt) -> str | None:
     return None
 
 
-def _binding(name: str, statements: Sequence[Statement]) -> list[Statement]:
-    found = [s for s in statements if name in s.binds and not _trains(s.node)]
-    fresh = [i for i, s in enumerate(found) if _defines_anew(s.node, name)]
-    return found[fresh[-1] :] if fresh else found
+def _by_name(statements: Sequence[Statement]) -> Mapping[str, list[Statement]]:
+    """The statements that bind a name and do not train, in the notebook's order."""
+    found: dict[str, list[Statement]] = {}
+    for statement in statements:
+        for name in statement.binds if not statement.trains else ():
+            found.setdefault(name, []).append(statement)
+    return found
+
+
+def _since_anew(name: str, binding: Sequence[Statement]) -> Sequence[Statement]:
+    """The last statement that defines a name anew, and those after it that change it; all, if none does."""
+    fresh = next((i for i in reversed(range(len(binding))) if _defines_anew(binding[i].node, name)), 0)
+    return binding[fresh:]
 
 
 def _defines_anew(node: ast.stmt, name: str) -> bool:

@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from grader.formats.notebooks import NotebookFile, read_notebook
 from grader.records import Cell, CellKind, Finding, Message, Severity, Submission, say
 
 _MAX_DEPTH = 12
-_MAX_ARCHIVES = 8  # unpacked of one submission
+_MAX_ARCHIVES = 8  # unpacked of one submission, and so many looked into
 _MAX_NOTEBOOKS = 20  # compared within one submission
 _MAX_ID_BYTES = 100
 _IGNORED = frozenset({"__MACOSX", "__pycache__"})
@@ -214,8 +214,11 @@ def _find(name: str, source: str, path: Path) -> Candidate:
 # --- looking ---------------------------------------------------------------------------------------------------------
 
 
-def _look(path: Path, source: str, depth: int = 0) -> _Folder:
-    """Look through a folder and all below it, but for hidden files and links to folders."""
+def _look(
+    path: Path, source: str, depth: int = 0, holds: Callable[[Path, frozenset[str]], _Holds] | None = None
+) -> _Folder:
+    """Look through a folder and all below it, but for hidden files and links to folders. `holds` looks into archives."""
+    holds = holds or _holds
     entries = _entries(path)
     folders = [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
     files = [entry for entry in entries if not entry.is_dir()]
@@ -225,8 +228,8 @@ def _look(path: Path, source: str, depth: int = 0) -> _Folder:
         path=path,
         source=source,
         notebooks=notebooks,
-        archives=tuple((file, _holds(file, names)) for file in files if archives.is_archive(file.name)),
-        folders=tuple(_look(f, str(Path(source, f.name)), depth + 1) for f in folders if depth < _MAX_DEPTH),
+        archives=tuple((file, holds(file, names)) for file in files if archives.is_archive(file.name)),
+        folders=tuple(_look(f, str(Path(source, f.name)), depth + 1, holds) for f in folders if depth < _MAX_DEPTH),
         has_events=any("tfevents" in file.name for file in files),
         has_files=bool(files),
     )
@@ -333,7 +336,7 @@ class _Handed:
         self.remarks: list[Finding] = []
         self.troubles: list[UnreadableSubmission] = []
         self.room = archives.MAX_BYTES
-        self.left = _MAX_ARCHIVES
+        self.left = self.looks = _MAX_ARCHIVES
         if candidate.path.is_dir() and not candidate.path.is_symlink():
             self.add_folder(candidate.path)
         elif archives.is_archive(self.name):
@@ -345,10 +348,15 @@ class _Handed:
 
     def add_folder(self, path: Path) -> None:
         self.places.append(path)
-        for folder in _all_folders(_look(path, "")):
+        for folder in _all_folders(_look(path, "", holds=self.holds)):
             self.notebooks |= {notebook: _below(folder, notebook) for notebook in folder.notebooks}
             for archive in (*folder.archives_of(_Holds.WORK), *folder.archives_of(_Holds.LOGS)):
                 self.add_archive(archive)
+
+    def holds(self, path: Path, notebooks: frozenset[str]) -> _Holds:
+        """What an archive is for; after the first few nobody looks: to list a compressed one takes its time."""
+        self.looks -= 1
+        return _holds(path, notebooks) if self.looks >= 0 else _Holds.OTHER
 
     def add_archive(self, path: Path) -> None:
         if self.left <= 0:

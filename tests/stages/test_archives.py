@@ -5,17 +5,21 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import resource
 import struct
 import tarfile
 import unicodedata
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bounded import bounded
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.errors import UnreadableSubmission
+from grader.errors import GraderError, UnreadableSubmission
+from grader.formats import archives
 from grader.formats.archives import names, safe_parts, stem, unpack
 
 from .making import notebook, put, special, tarred, zipped, zipped_by_windows
@@ -139,6 +143,85 @@ def test_a_bomb_is_refused_before_it_swells(tmp_path: Path, mode: str) -> None:
     archive = put(tmp_path / "a", zipped(files) if mode == "zip" else tarred(files, mode))
     assert "swells" in refusal(archive, tmp_path / "out")
     assert sum(map(len, tree(tmp_path / "out").values())) < 50 << 20
+
+
+def pax(*records: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
+    """A header of a tar that says more of the next member, or of all that follow."""
+    sizes = ((text, len(text) + 2) for text in records)
+    body = (b"%d %s\n" % (rest + len(str(rest + len(str(rest)))), text) for text, rest in sizes)
+    return header(special("pax", kind), b"".join(body))
+
+
+def header(info: tarfile.TarInfo, body: bytes = b"") -> bytes:
+    info.size = len(body)
+    return info.tobuf(tarfile.USTAR_FORMAT) + body + bytes(-len(body) % tarfile.BLOCKSIZE)
+
+
+SPARSE = (b"GNU.sparse.major=1", b"GNU.sparse.minor=0", b"GNU.sparse.name=x", b"GNU.sparse.realsize=0")
+LONG = b"0\n" * 5_000_000
+SWELLING: dict[str, Callable[[], bytes]] = {
+    "a directory of comments": lambda: zipped_with_comments(200, 60_000),
+    "words for all members": lambda: (
+        pax(*(b"%x=" % n for n in range(300_000)), kind=tarfile.XGLTYPE)
+        + b"".join(header(tarfile.TarInfo(f"f{n}")) for n in range(1000))
+    ),
+    "a map of holes": lambda: pax(*SPARSE) + header(tarfile.TarInfo("x"), b"2500000\n" + LONG),
+    "a chain of headers": lambda: pax(b"a=b") * 30_000,
+    "a long name": lambda: header(special("x", tarfile.GNUTYPE_LONGNAME), LONG),
+}
+
+
+def zipped_with_comments(count: int, size: int) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as bundle:
+        for number in range(count):
+            info = zipfile.ZipInfo(f"f{number}")
+            info.comment = bytes(size)
+            bundle.writestr(info, b"")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("made", SWELLING.values(), ids=SWELLING)
+def test_directories_and_headers_that_swell_in_memory_are_refused(tmp_path: Path, made: Callable[[], bytes]) -> None:
+    archive = put(tmp_path / "a", made())
+    assert "damaged" in bounded(lambda: refusal(archive, tmp_path / "out"), mib=64)
+
+
+def test_a_method_that_unpacks_without_bounds_is_not_taken(tmp_path: Path) -> None:
+    archive = put(tmp_path / "a.zip", zipped({"zeros": bytes(100 << 20)}, zipfile.ZIP_BZIP2))
+    (note,) = bounded(lambda: unpack(archive, tmp_path / "out"), mib=64)
+    assert "unusual way" in note
+
+
+def test_a_tar_that_is_only_to_be_listed_is_not_unpacked_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "_MAX_TO_NAME", 1 << 20)
+    archive = put(tmp_path / "a.tgz", tarred({"noise": os.urandom(10 << 20)}))
+    with pytest.raises(UnreadableSubmission, match="more than"):
+        names(archive)
+    assert unpack(archive, tmp_path / "out") == ()
+
+
+def test_a_broken_header_is_not_the_end_of_a_tar(tmp_path: Path) -> None:
+    data = bytearray(tarred({"first": b"1", "second": b"2"}, "w:"))
+    data[1024 + 5] ^= 1
+    assert "damaged" in refusal(put(tmp_path / "a.tar", bytes(data)), tmp_path / "out")
+
+
+def unpack_without_room(archive: Path, target: Path) -> None:
+    """With one file that may be opened, as on a machine that has run out of something."""
+    lowest = os.dup(0)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1,) * 2)
+    os.close(lowest)
+    unpack(archive, target)
+
+
+def test_a_machine_that_has_run_out_of_something_is_not_the_archives_fault(tmp_path: Path) -> None:
+    archive = put(tmp_path / "a.zip", zipped({"f": b"x"}))
+    with pytest.raises(GraderError, match="Make room") as caught:
+        bounded(unpack_without_room, archive, tmp_path / "out")
+    assert not isinstance(caught.value, UnreadableSubmission)
 
 
 def test_more_bytes_than_allowed_are_refused(tmp_path: Path) -> None:

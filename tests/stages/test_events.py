@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from bounded import bounded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorboard.compat.proto import event_pb2
@@ -268,6 +269,26 @@ def test_bombs_of_small_messages_are_not_unfolded(tmp_path: Path) -> None:
     bomb = record(many) * 20 + record(strings)
     log, scalars, _ = read_file(written(tmp_path, event_file() + bomb + scalar_file()))
     assert (log.state, log.events, len(scalars)) == (FileState.DAMAGED, 26, 1)
+
+
+def test_a_few_bytes_that_stand_for_many_numbers_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = events._FolderBudget(numbers=1_000_000)
+    monkeypatch.setattr(events, "_FolderBudget", lambda: small)
+    many = tensor(np.ones(1), shape=(100_000, 3), listed=True)
+    bomb = event_file(*(event(step, "h", tensor=many) for step in range(500)))
+    log, _, (series,) = bounded(read_file, written(tmp_path, bomb), mib=64)
+    assert (log.state, log.events, len(series.buckets)) == (FileState.REFUSED, 4, 3)
+    assert "too many numbers" in log.detail
+
+
+def test_values_are_counted_like_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = events._FolderBudget(records=2_000)
+    monkeypatch.setattr(events, "_FolderBudget", lambda: small)
+    crowd = event(1, "loss", simple_value=1.0)
+    for _ in range(999):
+        crowd.summary.value.add(tag="loss", simple_value=1.0)
+    log, (series,), _ = read_file(written(tmp_path, event_file(*[crowd] * 50)))
+    assert (log.state, len(series.values)) == (FileState.REFUSED, 2_000)
 
 
 def varint(number: int) -> bytes:

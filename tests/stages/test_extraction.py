@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
 import pytest
+from bounded import bounded
 
 from grader.homework.wanted import GIVEN, WANTED
 from grader.records import Cell, CellKind, Definition
@@ -95,8 +97,71 @@ def test_what_is_missing_is_a_fault_and_not_an_error() -> None:
     assert set(result.faults) == {item.name for item in WANTED}
 
 
-def test_deep_nesting_is_survived() -> None:
-    assert extract(cells("x = " + "(" * 5000 + ")" * 5000), WANTED, GIVEN).definitions == {}
+DEEP: dict[str, Callable[[int], str]] = {
+    "parentheses": lambda depth: "(" * depth + ")" * depth,
+    "a sum": lambda depth: "+".join(["1"] * depth),
+    "minus signs": lambda depth: "-" * depth + "1",
+    "negations": lambda depth: "not " * depth + "1",
+    "attributes": lambda depth: "a" + ".b" * depth,
+    "calls": lambda depth: "a" + "()" * depth,
+    "subscripts": lambda depth: "a" + "[0]" * depth,
+    "conditions": lambda depth: "a if b else " * depth + "c",
+    "lambdas": lambda depth: "lambda: " * depth + "1",
+    "powers": lambda depth: "**".join(["2"] * depth),
+}
+SHALLOW = "Sequential.fit_generator = lambda self: 'found'"
+
+
+@pytest.mark.parametrize("made", DEEP.values(), ids=DEEP)
+@pytest.mark.parametrize("depth", [60, 140, 900, 3000, 50_000])
+def test_code_of_any_depth_is_survived(made: Callable[[int], str], depth: int) -> None:
+    source = f"def fit_generator(self):\n    return {made(depth)}"
+    assert set(found(source)) <= {"fit_generator"}
+
+
+@pytest.mark.parametrize("made", DEEP.values(), ids=DEEP)
+def test_what_is_too_deep_hides_nothing_beside_it(made: Callable[[int], str]) -> None:
+    assert "'found'" in found(f"x = {made(150)}", SHALLOW)["fit_generator"].source
+
+
+def test_a_sum_of_many_texts_is_taken_along() -> None:
+    text = " +\n    ".join(f"'line {n}'" for n in range(100))
+    source = f"TEXT = ({text})\ndef fit_generator(self):\n    return TEXT"
+    assert "line 99" in found(source)["fit_generator"].source
+
+
+def lines(count: int, template: str) -> str:
+    return "\n".join(template.format(n, n + 1) for n in range(count)) + "\n"
+
+
+MONSTERS = {
+    "a chain of definitions": lines(9000, "def f{0}(): return f{1}()") + "def fit_generator(self): f0()",
+    "a chain of names": lines(9000, "x{1} = x{0}") + "def fit_generator(self): return x9000",
+    "one name again and again": "x = 1\n" * 40_000 + "def fit_generator(self): return x",
+    "one statement of many names": "from m import " + ", ".join(f"n{n}" for n in range(20_000))
+    + "\ndef fit_generator(self):\n    " + "; ".join(f"n{n}" for n in range(10_000)),
+    "many patches": lines(7000, "Sequential.fit_generator = u{0}"),
+    "many calls": lines(4000, "m.fit_generator(a, b, c, 1, 2, 3, 4, q{0}=5)")
+    + "def fit_generator(self" + "".join(f", q{n}=0" for n in range(4000)) + "): pass",
+    "many decorators": lines(20_000, "@d{0}") + "def fit_generator(self): pass",
+    "functions in functions": "def fit_generator(self):\n" + "".join(f"{' ' * n}def g():\n" for n in range(1, 90))
+    + " " * 90 + "; ".join(f"n{n}" for n in range(8_000)),
+    "a long line": f"x = '{'a' * 200_000}'\ndef fit_generator(self): return x",
+    "a line that might be a command": "a" + " " * 200_000 + "(",
+    "many commands": "x = 1\n" * 30_000 + "ls la\n" * 50,
+    "twelve megabytes in cells": ["a = b\n" * 40_000] * 50,
+    "a list of numbers": "x = [" + "0, " * 80_000 + "]\ndef fit_generator(self): return x",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("source", MONSTERS.values(), ids=MONSTERS)
+def test_monsters_take_bounded_time_and_memory(source: str | list[str]) -> None:
+    sources = [source] if isinstance(source, str) else source
+    assert bounded(lambda: set(found(*sources, SHALLOW))) == {"fit_generator"}
+
+
+def test_a_cell_that_is_too_long_is_passed_over_and_the_others_are_read() -> None:
+    assert found("x = 1\n" * 300_000, SHALLOW)["fit_generator"].cell == 2
 
 
 PATCHES = {

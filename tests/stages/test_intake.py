@@ -10,10 +10,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from bounded import bounded
 from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.errors import UnreadableSubmission, UsageError
+from grader.formats import archives
 from grader.formats.events import read_runs
 from grader.formats.notebooks import load_node, read_notebook
 from grader.records import CellKind, Severity
@@ -137,6 +139,26 @@ def test_logs_that_cannot_be_unpacked_cost_a_remark_only(box: Path, tmp_path: Pa
     submission = read_submission(find()["box"], tmp_path)
     assert submission.logs is None
     assert [remark.code for remark in submission.remarks] == ["intake.unreadable_archive"]
+
+
+def test_of_many_archives_in_one_submission_only_some_are_looked_into(
+    box: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = {f"part{number}.tgz": tarred({"notes.txt": b"x"}) for number in range(40)}
+    put(box / "a.zip", zipped({"hw.ipynb": notebook(), **inner}))
+    looked, names = list[Path](), archives.names
+    monkeypatch.setattr(archives, "names", lambda path: looked.append(path) or names(path))
+    read_submission(Candidate(id="a", source="a.zip", path=box / "a.zip"), tmp_path)
+    assert 0 < len(looked) <= 8
+
+
+def test_archives_in_archives_come_to_an_end(box: Path, tmp_path: Path) -> None:
+    data = zipped({"hw.ipynb": notebook()})
+    for _ in range(20):
+        data = zipped({"a.zip": data, "b.zip": data})
+    put(box / "bomb.zip", data)
+    with pytest.raises(UnreadableSubmission, match="no notebook"):
+        read_submission(Candidate(id="bomb", source="bomb.zip", path=box / "bomb.zip"), tmp_path)
 
 
 def test_members_that_were_left_out_are_remarked(box: Path, tmp_path: Path, find: Find) -> None:
@@ -367,6 +389,7 @@ UNREADABLE = {
     "unknown kind": (notebook(cell("x", "heading")), "Cell 1"),
     "kind is a list": (notebook({"cell_type": [], "source": ""}), "Cell 1"),
     "of the future": (notebook(nbformat=99), "newer than 4"),
+    "of the far future": (notebook(nbformat=10**4000), "newer than 4"),
     "of the past": (notebook(nbformat=2), "older than 3"),
     "R": (notebook(metadata=R), "in R"),
     "R by its kernel": (notebook(metadata={"kernelspec": {"name": "ir"}}), "in ir"),
@@ -400,6 +423,60 @@ def test_what_is_no_notebook_gets_the_sentence_of_its_cause(box: Path, data: byt
     assert words in sentence_for(put(box / "hw.ipynb", data))
 
 
+def with_output(data: str) -> bytes:
+    """A notebook whose only cell has this JSON among its outputs."""
+    return notebook(cell("x", outputs=["here"])).replace(b'"here"', data.encode())
+
+
+SWOLLEN = {
+    "short texts": lambda: with_output('"ab",' * 8_000_000 + "1"),
+    "numbers": lambda: with_output("1.5," * 8_000_000 + "1"),
+    "keys": lambda: with_output("{" + ",".join(map('"%x":1'.__mod__, range(4_050_000))) + "}"),
+    "lines": lambda: notebook(cell(["a\n"] * 4_200_000)),
+}
+
+
+@pytest.mark.parametrize("made", SWOLLEN.values(), ids=SWOLLEN)
+def test_a_notebook_that_swells_in_memory_is_refused(box: Path, made: Callable[[], bytes]) -> None:
+    path = put(box / "hw.ipynb", made())
+    assert "too much data" in bounded(sentence_for, path, mib=256)
+
+
+@pytest.mark.parametrize("output", [{"text": "x" * 60_000_000}, {"data": {"image/png": "A" * 60_000_000}}], ids=list)
+def test_huge_outputs_cost_nothing(box: Path, output: dict[str, object]) -> None:
+    path = put(box / "hw.ipynb", notebook(cell("x = 1", outputs=[{"output_type": "display_data", **output}])))
+    read = bounded(read_notebook, path, mib=256)
+    assert read.cells[0].source == "x = 1" and len(read.cells[0].output) <= 20_000
+
+
+ODD = {
+    "a key twice": (b'{"nbformat": 4, "cells": [], ' + notebook("x = 1")[1:], "x = 1", None),
+    "half a character": (notebook("x = '\ud800'"), "x = '?'", None),
+    "NUL": (notebook("x = '\0'"), "x = '\0'", None),
+    "NaN": (notebook(cell("x", execution_count=float("nan"))), "x", None),
+    "a count without end": (notebook(cell("x", execution_count=10**4000)), "x", None),
+    "a negative count": (notebook(cell("x", execution_count=-1)), "x", None),
+    "a real count": (notebook(cell("x", execution_count=7)), "x", 7),
+    "tags that skip and forgive": (
+        notebook(cell("1/0", metadata={"tags": ["skip-execution", "raises-exception"]})), "1/0", None,
+    ),
+    "a kernel of its own": (
+        notebook("x", metadata={"kernelspec": {"name": "evil", "argv": ["sh", "-c", "id"], "env": {"A": "1"}}}), "x", None,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "source", "count"), ODD.values(), ids=ODD.keys())
+def test_what_is_odd_and_harmless_is_read_and_stays_behind(
+    box: Path, data: bytes, source: str, count: int | None
+) -> None:
+    path = put(box / "hw.ipynb", data)
+    (read,) = read_notebook(path).cells
+    assert (read.source, read.execution_count) == (source, count)
+    node = load_node(path)
+    assert node.metadata == {} and node.cells[0].metadata == {} and node.cells[0].source == source
+
+
 def test_only_regular_files_of_bounded_size_are_opened(box: Path) -> None:
     (box / "folder.ipynb").mkdir()
     os.mkfifo(box / "pipe.ipynb")
@@ -425,7 +502,8 @@ def test_any_json_in_the_place_of_a_cell_or_of_metadata_ends_well(
     odd = cell("x") | (
         {k: v for k, v in value.items() if k != "source"} if isinstance(value, dict) else {"outputs": value}
     )
-    for made in (document(odd, metadata=value), document(**{"cells": value}), document(**{"nbformat": value})):
+    old = {"nbformat": 3, "metadata": value, "worksheets": [{"cells": [{"input": "x", **odd}, value]}, value]}
+    for made in (document(odd, metadata=value), document(**{"cells": value}), document(**{"nbformat": value}), old):
         try:
             read_notebook(put(path, json.dumps(made).encode()))
         except UnreadableSubmission as error:
