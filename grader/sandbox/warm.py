@@ -117,21 +117,21 @@ def _request(program: Program, box: Box, first: int, user: int | None) -> bytes:
 
 def _hold(box: Box, output: int) -> tuple[subprocess.Popen[bytes], int, int | None]:
     """A box with nothing in it but a process that waits: its bubblewrap, the number of its first process, and its user."""
-    said, says = os.pipe()
-    launch = bubblewrap.launch(("/bin/sh", "-c", "echo; exec cat"), box, ("--info-fd", str(says)))
+    launch = bubblewrap.launch(("/bin/sh", "-c", "echo; exec cat"), box)
+    assert launch.first is not None
     try:
-        holder = _popen(launch, says, output)
+        holder = _popen(launch, output)
     finally:
-        for descriptor in (*launch.descriptors, says):
+        for descriptor in launch.descriptors:
             os.close(descriptor)
     try:
-        return holder, _first_process(holder, said), launch.user
+        return holder, _first_process(holder, launch.first), launch.user
     except (OSError, ValueError, KeyError) as error:
         holder.kill()
         holder.wait()
         raise GraderError(f"bubblewrap could not make a box ({error}). Run grader doctor.") from error
     finally:
-        os.close(said)
+        os.close(launch.first)
 
 
 def _first_process(holder: subprocess.Popen[bytes], said: int) -> int:
@@ -142,7 +142,7 @@ def _first_process(holder: subprocess.Popen[bytes], said: int) -> int:
     return int(json.loads(os.read(said, 1 << 16))["child-pid"])
 
 
-def _popen(launch: Launch, says: int, output: int) -> subprocess.Popen[bytes]:
+def _popen(launch: Launch, output: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         list(launch.argv),
         env=dict(launch.environment),
@@ -150,6 +150,6 @@ def _popen(launch: Launch, says: int, output: int) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,  # the holder waits on it: it ends with us at the latest
         stdout=subprocess.PIPE,
         stderr=output,
-        pass_fds=(*launch.descriptors, says),
+        pass_fds=launch.descriptors,
         start_new_session=True,
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
+import select
 import signal
 import socket
 import stat
@@ -39,12 +41,14 @@ class Completed:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
     """A box at work: its own process, the processes whose descendants live in it, and, with a warm worker, the
-    connection that ends when the last of them is gone. For `attended`, see `Launch`."""
+    connection that ends when the last of them is gone. `first` is a pidfd of a box's first process: the kernel reports
+    its end when all others in the box are gone. For `attended`, see `Launch`."""
 
     process: subprocess.Popen[bytes]
     roots: tuple[int, ...]
     connection: socket.socket | None = None
     attended: bool = False
+    first: int | None = None
 
     def kill(self) -> None:
         """Kill the whole session. Under bubblewrap the death of its first process takes everything with it."""
@@ -60,6 +64,7 @@ class Running:
         """Until nothing of it is left that could still write. Raises GraderError when something stays."""
         try:
             self.process.wait(_GONE_SECONDS)
+            self._wait_for_first()
             if self.connection is not None:
                 with self.connection:
                     self.connection.settimeout(_GONE_SECONDS)
@@ -69,6 +74,15 @@ class Running:
         except OSError:
             pass  # reset: the other end is gone
 
+    def _wait_for_first(self) -> None:
+        """bubblewrap itself ends earlier: it leaves the killing to the kernel."""
+        if self.first is not None:
+            try:
+                if not select.select([self.first], [], [], _GONE_SECONDS)[0]:
+                    raise TimeoutError
+            finally:
+                os.close(self.first)
+
 
 def start(program: Program, box: Box, mechanism: Mechanism, output: int, worker: Path | None = None) -> Running:
     """Start a program in a box, both outputs on the descriptor `output`: by the warm worker, or in a fresh interpreter."""
@@ -77,7 +91,19 @@ def start(program: Program, box: Box, mechanism: Mechanism, output: int, worker:
         return Running(process=process, roots=(process.pid, attendant), connection=connection)
     launched = mechanism.launch(program.command(box), box)
     process = _popen(launched, output)
-    return Running(process=process, roots=(process.pid,), attended=launched.attended)
+    first = None if launched.first is None else _first_process(launched.first)
+    return Running(process=process, roots=(process.pid,), attended=launched.attended, first=first)
+
+
+def _first_process(said: int) -> int | None:
+    """A pidfd of the box's first process; None when it has ended by now, or never was. The pipe's other end is closed
+    when bubblewrap ends."""
+    with os.fdopen(said, "rb") as file:
+        text = file.read()
+    try:
+        return os.pidfd_open(int(json.loads(text)["child-pid"]))
+    except (ValueError, KeyError, ProcessLookupError):
+        return None
 
 
 def _popen(launch: Launch, output: int) -> subprocess.Popen[bytes]:
