@@ -40,6 +40,8 @@ def grade_all(
     """Grade all candidates, `jobs` at a time, and write everything below `out`; what the journal knows as done is left as
     it is. Submissions keep their order; those with most to run are begun first, so that no long one is left for the end.
     Raises CannotWrite when a disk is full or cannot be written: nobody is graded on that."""
+    with store.writing(out):
+        out.mkdir(parents=True, exist_ok=True)
     with _kept(journal) as known, Judges(setup, out, jobs) as judges:
         batch = _Batch(setup, out, judges, watch, known)
         keyed = [_Keyed(candidate, batch.key(candidate)) for candidate in candidates]
@@ -101,8 +103,8 @@ class _Batch:
         """Grade a group, `jobs` at a time. When that is broken off, what has begun is not waited for: it does not count
         as an attempt, and ends with this process."""
         pool = ThreadPoolExecutor(max_workers=jobs)
-        waiting = {pool.submit(self._one, one): one.candidate.id for one in group}
         try:
+            waiting = {pool.submit(self._one, one): one.candidate.id for one in group}
             found = {waiting[future]: future.result() for future in as_completed(waiting)}
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

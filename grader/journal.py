@@ -123,7 +123,7 @@ class Journal:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
             self._connection.execute("COMMIT")
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise _trouble(error, self._place) from error
         finally:
             if self._connection.in_transaction:
@@ -154,13 +154,15 @@ def _connect(place: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.executescript(_TABLES)
+        if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("damaged")
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _trouble(error: sqlite3.OperationalError, place: Path) -> CannotWrite:
+def _trouble(error: sqlite3.DatabaseError, place: Path) -> CannotWrite:
     return CannotWrite(
         f"The journal {place} could not be written ({error}). Make room, or choose another folder. {GO_ON}"
     )

@@ -126,6 +126,19 @@ def test_a_journal_that_cannot_be_read_is_begun_anew(tmp_path: Path, text: bytes
     assert crashes(tmp_path, "a") == 1
 
 
+def test_a_journal_that_is_damaged_in_the_middle_is_begun_anew(tmp_path: Path) -> None:
+    with journals.opened(tmp_path) as journal:
+        for number in range(50):
+            journal.done(str(number), "a", Done(results="", grade=GRADE))
+    with (tmp_path / journals.NAME).open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(b"\xff" * 4 * 4096)
+    with journals.opened(tmp_path) as journal:
+        assert [journal.found(str(number), "a") for number in range(50)] == [None] * 50
+        journal.begin("a")
+    assert crashes(tmp_path, "a") == 1
+
+
 def test_a_full_disk_changes_nothing_and_is_said_in_one_sentence(tmp_path: Path) -> None:
     killed_during(tmp_path, "a")
     with journals.opened(tmp_path) as journal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
 import socket
 import subprocess
@@ -14,7 +15,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from grader import store, workplace
 from grader.data import digits, save, slice_for
+from grader.errors import CannotWrite, GraderError
 from grader.places import reference_folder
 from grader.records import Execution
 from grader.sandbox import Limits, WarmWorker, bubblewrap
@@ -175,3 +178,23 @@ def test_the_worker_ends_when_its_grader_is_killed() -> None:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     shutil.rmtree(Path(path).parent)
+
+
+def test_a_runner_that_is_killed_leaves_no_evidence_of_a_notebook_that_stopped(run: Run) -> None:
+    before = set(multiprocessing.active_children())
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(run, "print('first')", "import time; time.sleep(50)")
+        while not any(workplace.folder().glob("gr-*/outcome.json")) and not asked.done():
+            time.sleep(0.05)  # until the first cell has been saved: that could be taken for a result
+        (runner,) = set(multiprocessing.active_children()) - before
+        runner.kill()
+        with pytest.raises(GraderError, match="ended without a result"):
+            asked.result()
+
+
+def test_a_disk_that_is_full_when_a_notebook_ends_is_not_held_against_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "RESERVE_MIB", 1 << 40)
+    with pytest.raises(CannotWrite, match="all but full"):
+        run("print('done')")
