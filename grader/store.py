@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ from grader.errors import GO_ON, BrokenReference, CannotWrite, InUse, is_of_disk
 from grader.records import Band, Floats, Ints, Reference
 
 BANDS_FORMAT = "grader.bands/1"
+_SEAL = "seal.json"  # in a folder of evidence: how its files looked when it was made
 RESERVE_MIB = 64  # left on every disk that is written to; the results of a submission are a few
 
 
@@ -91,10 +93,11 @@ def evidence_key(facts: Mapping[str, object]) -> str:
 
 
 def evidence_folder(root: Path, key: str, make: Callable[[Path], None]) -> Path:
-    """The folder with evidence `key` below `root`, made by `make` when it is not there. Interrupted work leaves
-    nothing that could be taken for evidence, nor does a loss of power. Raises CannotWrite when the disk does not let it."""
+    """The folder with evidence `key` below `root`, made by `make` when it is not there, or no longer as it was left: what a
+    disk has damaged must cost nobody points. Interrupted work leaves nothing that could be taken for evidence, nor does a
+    loss of power. Raises CannotWrite when the disk does not let it."""
     target = root / key[:2] / key
-    if target.is_dir():
+    if _is_whole(target):
         return target
     with writing(root):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -102,6 +105,7 @@ def evidence_folder(root: Path, key: str, make: Callable[[Path], None]) -> Path:
     try:
         make(temporary)
         with writing(root):
+            (temporary / _SEAL).write_text(json.dumps(_sums(temporary)))
             _put(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -114,9 +118,11 @@ def _put(temporary: Path, target: Path) -> None:
         for name in (*names, ""):
             _to_disk(Path(path, name))
     try:
+        if not _is_whole(target):
+            shutil.rmtree(target, ignore_errors=True)
         temporary.rename(target)
     except OSError:
-        if not target.is_dir():  # else somebody else was quicker with the same evidence
+        if not _is_whole(target):  # else somebody else was quicker with the same evidence
             raise
     for folder in (target.parent, target.parent.parent):
         _to_disk(folder)
@@ -129,6 +135,28 @@ def _to_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether evidence is there, with the files that were sealed in it and no others."""
+    try:
+        return bool(json.loads((folder / _SEAL).read_text()) == _sums(folder))
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
+def _sums(folder: Path) -> dict[str, list[int]]:
+    """Size in bytes and CRC-32 of each file, by its place in the folder."""
+    files = (path for path in folder.rglob("*") if path.name != _SEAL and not path.is_dir())
+    return {os.path.relpath(path, folder): _sum(path) for path in files}
+
+
+def _sum(path: Path) -> list[int]:
+    size = checksum = 0
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            size, checksum = size + len(chunk), zlib.crc32(chunk, checksum)
+    return [size, checksum]
 
 
 def digest_of(*paths: Path) -> str:
