@@ -164,3 +164,13 @@ def test_a_box_cannot_stop_or_slow_down_what_runs_outside(played: Play) -> None:
     assert found["alive"]
     before, after = found["limits"]
     assert before == after
+
+
+@pytest.mark.notebook
+def test_a_notebook_gives_the_same_results_as_without_a_sandbox(played: Play) -> None:
+    found, plain = played("notebook"), play("none", people()[-1], "notebook")
+    assert found == plain
+    assert found["fault"] == "None"
+    statuses = [status for status, _, _ in found["cells"]]
+    assert statuses == ["ok"] * 8 + ["raised", "raised"]
+    assert len(found["scalars"]["relu"]) == len(found["histograms"]["relu"]) == 1
