@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import nbformat
 import numpy
@@ -28,7 +29,7 @@ import numpy
 from grader.data import digits, save, slice_for
 from grader.formats.events import read_runs
 from grader.places import reference_folder
-from grader.sandbox import MECHANISMS, Box, Limits, Mount, Program, failure, run, seccomp
+from grader.sandbox import MECHANISMS, Box, Limits, Mount, Program, failure, interpreter, run, seccomp
 from grader.sandbox.collect import take_events
 from grader.sandbox.plan import Plan
 from grader.sandbox.watch import Running, descendants, start
@@ -116,7 +117,7 @@ def stage(tier: str) -> Iterator[Stage]:
 
 
 def available(stage: Stage) -> Facts:
-    return {"reason": failure(stage.tier)}
+    return {"unavailable": MECHANISMS[stage.tier].unavailable(), "failure": failure(stage.tier)}
 
 
 def files(stage: Stage) -> Facts:
@@ -139,6 +140,15 @@ def files(stage: Stage) -> Facts:
     found["control"] = {path: attempt(open, path) for path in readable}
     found["touched"] = [before, _facts_of(secret), sorted(path.name for path in stage.outside.iterdir())]
     return found
+
+
+def installed(stage: Stage) -> Facts:
+    """The grader as one of the interpreter's packages: another one stands for it here."""
+    package = Path(nbformat.__file__).parent
+    with mock.patch.object(interpreter, "own_package", lambda: package):
+        files = [nbformat.__file__, numpy.__file__]
+        found = stage.attack("files", {"secret": "secret", "read": files, "list": [], "write": []})
+    return {"read": [found["read"][file] for file in files], "control": attempt(open, nbformat.__file__)}
 
 
 def _facts_of(path: Path) -> list[object]:
@@ -347,6 +357,7 @@ SCENARIOS: Mapping[str, Callable[[Stage], Facts]] = {
     for scenario in (
         available,
         files,
+        installed,
         network,
         calls,
         rights,

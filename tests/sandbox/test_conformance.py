@@ -45,9 +45,10 @@ def play(tier: str, who: str, scenario: str) -> dict[str, Any]:
 @pytest.fixture(params=[(tier, who) for tier in TIERS for who in people()], ids="-".join)
 def played(request: pytest.FixtureRequest) -> Play:
     tier, who = request.param
-    reason = play(tier, who, "available")["reason"]
-    if reason is not None:
-        pytest.skip(reason)
+    found = play(tier, who, "available")
+    if found["unavailable"] is not None:
+        pytest.skip(found["unavailable"])
+    assert found["failure"] is None  # what can be had here must hold
     return functools.partial(play, tier, who)
 
 
@@ -58,6 +59,13 @@ def test_nothing_outside_can_be_read(played: Play) -> None:
     assert [path for path, answer in found["listed"].items() if answer == "done"] == []
     assert CANARY not in found["processes"]
     assert found["own"] == "done"
+
+
+def test_an_installed_grader_and_its_reference_solution_are_not_shown(played: Play) -> None:
+    found = played("installed")
+    grader, neighbour = found["read"]
+    assert grader != "done"
+    assert neighbour == found["control"] == "done"
 
 
 def test_nothing_outside_can_be_changed(played: Play) -> None:

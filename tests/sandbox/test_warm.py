@@ -19,11 +19,11 @@ import pytest
 from grader.data import digits, save, slice_for
 from grader.places import reference_folder
 from grader.records import Execution
-from grader.sandbox import Limits, WarmWorker, failure, seccomp
+from grader.sandbox import Limits, WarmWorker, bubblewrap, seccomp
 from grader.sandbox.plan import Plan
 from grader.stages import execution
 
-pytestmark = pytest.mark.skipif(failure("bubblewrap") is not None, reason=str(failure("bubblewrap")))
+pytestmark = pytest.mark.skipif(bubblewrap.unavailable() is not None, reason=str(bubblewrap.unavailable()))
 
 MARK = "warm-worker-test"
 Run = Callable[..., Execution]
