@@ -122,6 +122,7 @@ def base_environment(home: str, temporary: str) -> dict[str, str]:
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": home,
+        "LOGNAME": "student",
         "TMPDIR": temporary,
         "LANG": "C.UTF-8",
         "IPYTHONDIR": f"{temporary}/ipython",

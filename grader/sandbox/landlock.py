@@ -34,7 +34,12 @@ PROMISES: Promises = (
 )
 
 _INSIDE = Path(__file__).parents[1] / "inside"
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives")
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64")
+# What says nothing of persons. Programs expect that such a file is not there, but not that it may not be read.
+_SETTINGS = tuple(
+    f"/etc/{name}"
+    for name in ("ld.so.cache", "localtime", "alternatives", "fonts", "nsswitch.conf", "os-release", "debian_version")
+)
 _MACHINE = ("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
@@ -132,7 +137,7 @@ def _tasks_of(user: int) -> int:
 def _rules(box: Box) -> Iterator[tuple[str, str]]:
     for folder in (*map(Path, _SYSTEM), *interpreter.folders()):
         yield from _readable(folder)
-    for path in _MACHINE:
+    for path in (*_SETTINGS, *_MACHINE):
         yield path, "read"
     for path in _DEVICES:
         yield path, "device"

@@ -21,13 +21,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import nbformat
 import numpy
 
+from grader.data import digits, save, slice_for
+from grader.formats.events import read_runs
 from grader.places import reference_folder
-from grader.sandbox import MECHANISMS, Box, Limits, Mount, Program, failure, run, seccomp
+from grader.sandbox import MECHANISMS, Box, Limits, Mount, Program, failure, interpreter, run, seccomp
 from grader.sandbox.collect import take_events
+from grader.sandbox.plan import Plan
 from grader.sandbox.watch import Running, descendants, start
+from grader.stages import execution
 
 ATTACKS = Path(__file__).parent / "attacks"
 LIMITS = Limits(memory_mib=512, processes=32, disk_mib=16, file_mib=4, files=1000, cpu_seconds=100)
@@ -111,7 +117,7 @@ def stage(tier: str) -> Iterator[Stage]:
 
 
 def available(stage: Stage) -> Facts:
-    return {"reason": failure(stage.tier)}
+    return {"unavailable": MECHANISMS[stage.tier].unavailable(), "failure": failure(stage.tier)}
 
 
 def files(stage: Stage) -> Facts:
@@ -134,6 +140,15 @@ def files(stage: Stage) -> Facts:
     found["control"] = {path: attempt(open, path) for path in readable}
     found["touched"] = [before, _facts_of(secret), sorted(path.name for path in stage.outside.iterdir())]
     return found
+
+
+def installed(stage: Stage) -> Facts:
+    """The grader as one of the interpreter's packages: another one stands for it here."""
+    package = Path(nbformat.__file__).parent
+    with mock.patch.object(interpreter, "own_package", lambda: package):
+        files = [nbformat.__file__, numpy.__file__]
+        found = stage.attack("files", {"secret": "secret", "read": files, "list": [], "write": []})
+    return {"read": [found["read"][file] for file in files], "control": attempt(open, nbformat.__file__)}
 
 
 def _facts_of(path: Path) -> list[object]:
@@ -277,11 +292,72 @@ def _own_limits() -> list[object]:
     return [resource.getrlimit(resource.RLIMIT_CPU), os.getpriority(os.PRIO_PROCESS, 0)]
 
 
+NOTEBOOK = (
+    "import os, sys, utils, numpy as np, tensorflow as tf, matplotlib.pyplot as plt\nprint(sorted(vars(utils))[:5])",
+    "(x, y), _ = tf.keras.datasets.mnist.load_data()\nprint(x.shape, np.random.rand(3), tf.random.normal([2]).numpy())",
+    """
+model = tf.keras.Sequential([tf.keras.layers.Flatten(), tf.keras.layers.Dense(10)])
+model.compile("adam", tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+history = model.fit(x / 255.0, y, epochs=2, verbose=0)
+print(history.history)
+""",
+    """
+@tf.function(jit_compile=True)
+def compiled(x):
+    return tf.reduce_sum(tf.tanh(x @ tf.transpose(x)))
+print(compiled(tf.random.normal([8, 8])).numpy())
+""",
+    """
+with tf.summary.create_file_writer("logs/relu").as_default():
+    for step in range(3):
+        tf.summary.scalar("loss", history.history["loss"][0] / (step + 1), step=step)
+        tf.summary.histogram("weights", model.weights[0], step=step)
+print(len(os.listdir("logs/relu")))
+""",
+    "import shutil\nopen('a', 'w').write('text'); shutil.copy('a', 'b'); os.utime('b'); print(open('b').read())",
+    "plt.plot([1, 2]); plt.savefig('figure.png'); plt.show()\nmodel.save_weights('w.weights.h5'); print('saved')",
+    "name = 'echo'\n!{name} $name\nimport subprocess; print(subprocess.run(['echo', 'x'], capture_output=True).stdout)",
+    "import concurrent.futures as f\nprint(list(f.ThreadPoolExecutor(4).map(abs, [-1, 2])))\n1 / 0",
+    "%pip install nothing-of-this-name\nprint(os.environ.get('GRADER_CANARY'), input('?'))",
+)
+
+
+def notebook(stage: Stage) -> Facts:
+    data = stage.folder / "data.npz"
+    save(slice_for(digits(), 64, 32), data)
+    data.chmod(0o644)
+    plan = Plan(
+        library=reference_folder() / "utils.py",
+        data=data,
+        seed=1,
+        mechanism=stage.tier,
+        seconds=600,
+        seconds_per_cell=300,
+        output_mib=4,
+        limits=Limits(memory_mib=3072, processes=200, disk_mib=64, file_mib=32, cpu_seconds=600),
+    )
+    cells = [nbformat.v4.new_code_cell(cell) for cell in NOTEBOOK]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), stage.folder / "n.ipynb")
+    execution.execute(stage.folder / "n.ipynb", plan, stage.folder / "evidence")
+    result = execution.read(stage.folder / "evidence")
+    runs = read_runs(stage.folder / "evidence" / "logs")
+    lines = [cell.text.replace("\r\n", "\n") for cell in result.cells]  # as a terminal or a pipe ends them
+    return {
+        "fault": str(result.fault),
+        "cells": [[c.status, text, c.fault and c.fault.message] for c, text in zip(result.cells, lines, strict=True)],
+        "scalars": {
+            name: [[s.tag, s.steps.tolist(), s.values.tolist()] for s in run.scalars] for name, run in runs.items()
+        },
+        "histograms": {name: [[h.tag, *map(str, h.buckets)] for h in run.histograms] for name, run in runs.items()},
+    }
+
+
 SCENARIOS: Mapping[str, Callable[[Stage], Facts]] = {
     scenario.__name__: scenario
     for scenario in (
         available,
         files,
+        installed,
         network,
         calls,
         rights,
@@ -294,6 +370,7 @@ SCENARIOS: Mapping[str, Callable[[Stage], Facts]] = {
         grader_is_killed,
         leaves,
         two_boxes,
+        notebook,
     )
 }
 

@@ -45,9 +45,10 @@ def play(tier: str, who: str, scenario: str) -> dict[str, Any]:
 @pytest.fixture(params=[(tier, who) for tier in TIERS for who in people()], ids="-".join)
 def played(request: pytest.FixtureRequest) -> Play:
     tier, who = request.param
-    reason = play(tier, who, "available")["reason"]
-    if reason is not None:
-        pytest.skip(reason)
+    found = play(tier, who, "available")
+    if found["unavailable"] is not None:
+        pytest.skip(found["unavailable"])
+    assert found["failure"] is None  # what can be had here must hold
     return functools.partial(play, tier, who)
 
 
@@ -58,6 +59,13 @@ def test_nothing_outside_can_be_read(played: Play) -> None:
     assert [path for path, answer in found["listed"].items() if answer == "done"] == []
     assert CANARY not in found["processes"]
     assert found["own"] == "done"
+
+
+def test_an_installed_grader_and_its_reference_solution_are_not_shown(played: Play) -> None:
+    found = played("installed")
+    grader, neighbour = found["read"]
+    assert grader != "done"
+    assert neighbour == found["control"] == "done"
 
 
 def test_nothing_outside_can_be_changed(played: Play) -> None:
@@ -164,3 +172,13 @@ def test_a_box_cannot_stop_or_slow_down_what_runs_outside(played: Play) -> None:
     assert found["alive"]
     before, after = found["limits"]
     assert before == after
+
+
+@pytest.mark.notebook
+def test_a_notebook_gives_the_same_results_as_without_a_sandbox(played: Play) -> None:
+    found, plain = played("notebook"), play("none", people()[-1], "notebook")
+    assert found == plain
+    assert found["fault"] == "None"
+    statuses = [status for status, _, _ in found["cells"]]
+    assert statuses == ["ok"] * 8 + ["raised", "raised"]
+    assert len(found["scalars"]["relu"]) == len(found["histograms"]["relu"]) == 1

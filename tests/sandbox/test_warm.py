@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import multiprocessing
+import platform
 import shutil
 import socket
 import subprocess
@@ -20,11 +22,11 @@ from grader.data import digits, save, slice_for
 from grader.errors import CannotWrite, GraderError
 from grader.places import reference_folder
 from grader.records import Execution
-from grader.sandbox import Limits, WarmWorker, bubblewrap
+from grader.sandbox import Limits, WarmWorker, bubblewrap, seccomp
 from grader.sandbox.plan import Plan
 from grader.stages import execution
 
-pytestmark = pytest.mark.skipif(bubblewrap.unavailable() is not None, reason="bubblewrap cannot make a box here")
+pytestmark = pytest.mark.skipif(bubblewrap.unavailable() is not None, reason=str(bubblewrap.unavailable()))
 
 MARK = "warm-worker-test"
 Run = Callable[..., Execution]
@@ -111,6 +113,19 @@ def test_a_notebook_has_no_rights_and_sees_neither_the_worker_nor_the_host(run: 
     assert first.startswith("[1")
     assert parent == "0", "its parent lives outside the box and cannot be named"
     assert found[3:] == ["/dev/null", "False", "[]"]
+
+
+def test_system_calls_are_refused_in_a_fork_as_in_its_box(run: Run) -> None:
+    number = seccomp.numbers(platform.machine())
+    table = {name: number[name] for name in (*seccomp.REFUSED, *seccomp.UNKNOWN) if name in number}
+    (found,) = texts(
+        run(
+            "import ctypes, errno\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+            "def error_of(number):\n    return libc.syscall(number, *[-1] * 6) and errno.errorcode[ctypes.get_errno()]\n"
+            f"print({{name: error_of(number) for name, number in {table}.items()}})"
+        )
+    )
+    assert ast.literal_eval(found) == {name: "EPERM" if name in seccomp.REFUSED else "ENOSYS" for name in table}
 
 
 def test_what_a_notebook_kills_is_itself_alone(run: Run) -> None:
