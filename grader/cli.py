@@ -14,6 +14,7 @@ from pathlib import Path
 
 from grader import __version__, receipt
 from grader.errors import GraderError
+from grader.reporting.text import inert
 
 
 def parser() -> argparse.ArgumentParser:
@@ -146,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(options)
     except GraderError as error:
-        print(f"grader: {error}", file=sys.stderr)
+        print(f"grader: {inert(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("grader: interrupted. What was finished is kept; the same command goes on from there.", file=sys.stderr)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,13 +17,14 @@ from grader import batch, pipeline, receipt, store
 from grader import selftest as corpus
 from grader.assignment import Assignment, load_assignment
 from grader.data import load, mnist, save, slice_for
-from grader.errors import GraderError, UsageError
+from grader.errors import BrokenReference, GraderError, UsageError
 from grader.homework import HOMEWORK
 from grader.pipeline import Setup
 from grader.places import reference_folder
 from grader.progress import display
 from grader.records import Floats, Ints, Report, Status
 from grader.reporting import machine, terminal
+from grader.reporting.text import inert
 from grader.sandbox import WarmWorker, bubblewrap, choose
 from grader.sandbox.plan import Plan
 from grader.situations import Situation, load_all
@@ -39,6 +39,9 @@ _MEMORY_PER_JOB_GIB = 3
 def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bool = False) -> Iterator[Setup]:
     """All that a batch has in common. Data are found, or fetched, here: before anything is sandboxed."""
     assignment = load_assignment(options.reference or reference_folder())
+    unknown = [criterion.id for criterion in assignment.criteria if criterion.id not in HOMEWORK.checks]
+    if unknown:
+        raise BrokenReference(f"assignment.toml has criteria that nothing checks: {', '.join(unknown)[:300]}. Mend it.")
     profile = assignment.profile(options.profile)
     mechanism = choose(allow_unconfined=options.without_sandbox or own_code)
     with tempfile.TemporaryDirectory(prefix="gr-data-") as folder, _worker(mechanism) as worker:
@@ -91,7 +94,7 @@ def grade(options: argparse.Namespace) -> int:
         options.out.mkdir(parents=True, exist_ok=True)
         with prepared(options, options.out / ".evidence") as setup, display(len(candidates)) as watch:
             outcome = batch.grade_all(candidates, setup, options.out, _jobs(options.jobs, len(candidates)), watch)
-    lines = [*map(terminal.one_line, outcome.grades), f"Pages: {options.out / 'index.html'}"]
+    lines = [*map(terminal.one_line, outcome.grades), inert(f"Pages: {options.out / 'index.html'}")]
     printed, code = "\n".join(lines) + "\n", _exit_code(outcome, options.fail_under)
     print(printed, end="")
     as_asked = setup.data_name == "mnist" or options.data != "auto"
@@ -131,19 +134,9 @@ _FORMATS: dict[str, Callable[[Report], str]] = {
 
 def _own(options: argparse.Namespace, workspace: Path) -> Candidate:
     """The one candidate of `check`: the notebook alone, or together with the logs that were named."""
-    if options.logs is None:
-        return find_submissions([options.notebook], workspace)[0]
-    if not options.logs.exists():
+    if options.logs is not None and not options.logs.exists():
         raise UsageError(f"There are no logs at {options.logs}. Name the folder logs/ or an archive of it.")
-    folder = workspace / options.notebook.stem
-    folder.mkdir()
-    shutil.copyfile(options.notebook, folder / options.notebook.name)
-    if options.logs.is_dir():
-        shutil.copytree(options.logs, folder / "logs", symlinks=True)
-    else:
-        shutil.copyfile(options.logs, folder / ("logs" + "".join(options.logs.suffixes[-2:])))
-    found = find_submissions([folder], workspace)[0]
-    return dataclasses.replace(found, source=str(options.notebook))
+    return dataclasses.replace(find_submissions([options.notebook], workspace)[0], logs=options.logs)
 
 
 # --- reference build ------------------------------------------------------------------------------------------------
