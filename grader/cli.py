@@ -19,6 +19,7 @@ from typing import NoReturn
 from grader import __version__, receipt, workplace
 from grader.descendants import end_descendants
 from grader.errors import CannotWrite, GraderError, is_of_disk
+from grader.reporting.text import inert
 
 
 def parser() -> argparse.ArgumentParser:
@@ -152,7 +153,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(options)
     except GraderError as error:
-        print(f"grader: {error}", file=sys.stderr)
+        print(f"grader: {inert(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("grader: interrupted. What was finished is kept; the same command goes on from there.", file=sys.stderr)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from grader import batch, journal, pipeline, receipt, store
 from grader import selftest as corpus
 from grader.assignment import Assignment, load_assignment
 from grader.data import load, mnist, save, slice_for
-from grader.errors import GraderError, SandboxUnavailable, UsageError
+from grader.errors import BrokenReference, GraderError, SandboxUnavailable, UsageError
 from grader.homework import HOMEWORK
 from grader.pipeline import Setup
 from grader.places import reference_folder
@@ -25,6 +24,7 @@ from grader.processes import threads
 from grader.progress import display
 from grader.records import Floats, Ints, Report, Status
 from grader.reporting import machine, terminal
+from grader.reporting.text import inert
 from grader.sandbox import WarmWorker, choose, describe
 from grader.sandbox.plan import Plan
 from grader.situations import Situation, load_all
@@ -40,6 +40,9 @@ def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bo
     """All that a batch has in common. Data are found, or fetched, here: before anything is sandboxed. A folder for evidence
     that is to stay is this process's alone meanwhile."""
     assignment = load_assignment(options.reference or reference_folder())
+    unknown = [criterion.id for criterion in assignment.criteria if criterion.id not in HOMEWORK.checks]
+    if unknown:
+        raise BrokenReference(f"assignment.toml has criteria that nothing checks: {', '.join(unknown)[:300]}. Mend it.")
     profile = assignment.profile(options.profile)
     mechanism = choose(allow_unconfined=options.without_sandbox or own_code)
     alone = store.held(evidence) if evidence else nullcontext()
@@ -99,7 +102,7 @@ def grade(options: argparse.Namespace) -> int:
 
 def _tell(outcome: batch.Outcome, setup: Setup, options: argparse.Namespace, digest: str | None) -> int:
     """Print what became of a class, and leave a receipt if all of it could be graded."""
-    lines = [*map(terminal.one_line, outcome.grades), f"Pages: {options.out / 'index.html'}"]
+    lines = [*map(terminal.one_line, outcome.grades), inert(f"Pages: {options.out / 'index.html'}")]
     printed, code = "\n".join(lines) + "\n", _exit_code(outcome, options.fail_under)
     print(printed, end="")
     as_asked = setup.data_name == "mnist" or options.data != "auto"
@@ -139,19 +142,9 @@ _FORMATS: dict[str, Callable[[Report], str]] = {
 
 def _own(options: argparse.Namespace, workspace: Path) -> Candidate:
     """The one candidate of `check`: the notebook alone, or together with the logs that were named."""
-    if options.logs is None:
-        return find_submissions([options.notebook], workspace)[0]
-    if not options.logs.exists():
+    if options.logs is not None and not options.logs.exists():
         raise UsageError(f"There are no logs at {options.logs}. Name the folder logs/ or an archive of it.")
-    folder = workspace / options.notebook.stem
-    folder.mkdir()
-    shutil.copyfile(options.notebook, folder / options.notebook.name)
-    if options.logs.is_dir():
-        shutil.copytree(options.logs, folder / "logs", symlinks=True)
-    else:
-        shutil.copyfile(options.logs, folder / ("logs" + "".join(options.logs.suffixes[-2:])))
-    found = find_submissions([folder], workspace)[0]
-    return dataclasses.replace(found, source=str(options.notebook))
+    return dataclasses.replace(find_submissions([options.notebook], workspace)[0], logs=options.logs)
 
 
 # --- reference build ------------------------------------------------------------------------------------------------

@@ -121,8 +121,13 @@ def read(out: Path, digest: str) -> Receipt | None:
     try:
         raw = json.loads(place(out).read_text(encoding="utf-8"))
         held = raw["format"] == FORMAT and raw["digest"] == digest and raw["files"] == results(out)
-        return Receipt(digest=digest, files=raw["files"], printed=raw["printed"], code=raw["code"]) if held else None
-    except (OSError, ValueError, KeyError, TypeError):
+        typed = isinstance(raw["printed"], str) and isinstance(raw["code"], int)
+        return (
+            Receipt(digest=digest, files=raw["files"], printed=raw["printed"], code=raw["code"])
+            if held and typed
+            else None
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -24,6 +24,7 @@ from grader.errors import GO_ON, BrokenReference, CannotWrite, InUse, is_of_disk
 from grader.records import Band, Floats, Ints, Reference
 
 BANDS_FORMAT = "grader.bands/1"
+_MAX_BANDS = 64 << 20  # bytes; those of whole MNIST have two million
 _SEAL = "seal.json"  # in a folder of evidence: how its files looked when it was made
 RESERVE_MIB = 64  # left on every disk that is written to; the results of a submission are a few
 
@@ -236,16 +237,22 @@ def read_reference(assignment: Assignment, profile: str, data: str) -> Reference
     if not path.is_file():
         return Reference(profile=profile, data=data, bands={})
     try:
+        if path.stat().st_size > _MAX_BANDS:
+            raise ValueError(f"it is larger than {_MAX_BANDS >> 20} MiB")
         raw = json.loads(path.read_text(encoding="utf-8"))
         bands = {tuple(name.split("/", 1)): _band(band) for name, band in raw["bands"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BrokenReference(f"{path} cannot be read ({error}). Build it again: grader reference build.") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)[:300]
+        raise BrokenReference(f"{path} cannot be read ({reason}). Build it again: grader reference build.") from error
     return Reference(profile=profile, data=data, bands=bands)
 
 
 def _band(raw: Mapping[str, list[object]]) -> Band:
     values = np.array([[np.nan if v is None else v for v in row] for row in raw["values"]], dtype=np.float64)  # type: ignore[attr-defined]
-    return Band(steps=np.array(raw["steps"], dtype=np.int64), values=values)
+    steps = np.array(raw["steps"], dtype=np.int64)
+    if values.ndim != 2 or not len(values) or steps.shape != values.shape[1:]:
+        raise ValueError(f"a band of {steps.shape} steps and {values.shape} values")
+    return Band(steps=steps, values=values)
 
 
 def bands_json(runs: Mapping[int, Mapping[tuple[str, str], tuple[Ints, Floats]]], about: Mapping[str, object]) -> str:

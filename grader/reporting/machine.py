@@ -15,7 +15,7 @@ from itertools import groupby
 from pathlib import PurePath
 
 from grader.records import Finding, Grade, Judgement, Report, RunSummary, Severity
-from grader.reporting.text import inert, one_line
+from grader.reporting.text import ACTIVE, inert, one_line
 from grader.reporting.view import lost_points
 from grader.reporting.words import STATUS_WORDS, cell_place, log_place, tidy
 
@@ -40,8 +40,13 @@ def class_json(grades: Iterable[Grade]) -> str:
 
 def _dump(document: Json) -> str:
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2)
-    # A lone surrogate, from a file name that is no UTF-8, cannot be written as UTF-8: JSON can spell it.
-    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found.group()):04x}", text) + "\n"
+    # Printed to a terminal, text must not act; and a lone surrogate cannot be written as UTF-8. JSON can spell both.
+    return ACTIVE.sub(_escaped, text) + "\n"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    units = found.group().encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def _result(grade: Grade, *, findings: bool) -> Json:
