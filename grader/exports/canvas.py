@@ -33,11 +33,12 @@ def fill(data: bytes, results: Sequence[Result], column: str | None) -> Filled:
     sheet = filling.read(data, _is_head, _MISSING)
     place = _assignment(sheet.head, column)
     rows = [row for row in sheet.rows[1:] if place < len(row)]
-    filling.check_maximum((row[place] for row in rows if _is_maximum(row)), results)
+    maxima = [row[place] for row in rows if _is_maximum(row)]
+    filling.check_maximum(maxima, results)
     persons = [row for row in rows if not _is_maximum(row) and row[sheet.head.index("ID")].text.strip()]
     keys = [_by_key(sheet, name, persons, place) for name in _KEYS if name in sheet.head]
     placed = [(result, _cell(result, keys)) for result in results]
-    return filling.fill(sheet, [row[place] for row in persons], placed)
+    return filling.fill(sheet, [row[place] for row in persons], placed, maxima)
 
 
 def _is_head(head: Sequence[str]) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,13 +31,12 @@ def export(options: argparse.Namespace) -> int:
 
 def _write(path: Path, data: bytes) -> None:
     """A whole file or none of it. Raises GraderError where it cannot be written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".making-", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(data)
-        temporary.chmod(0o644)
+        temporary.write_bytes(data)
         temporary.replace(path)
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         raise GraderError(f"{path} cannot be written: {error.strerror}. Name another file with --into.") from error
 
 

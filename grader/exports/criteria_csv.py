@@ -29,6 +29,6 @@ def _rows(result: Result) -> Iterator[tuple[str | float, ...]]:
         yield (result.id, result.source, "", "", "", "ungraded", "", "", "", result.error)
     for judgement in result.criteria:
         criterion = judgement.criterion
-        why = " · ".join(wording.advice_line(finding) for finding in judgement.findings[:1])
+        why = " · ".join(wording.advice_line(finding) for finding in wording.findings(judgement)[:1])
         about = (result.id, result.source, criterion.id, criterion.part, criterion.title, judgement.status.value)
         yield (*about, tidy(judgement.points), criterion.points, judgement.blocked_by or "", why)

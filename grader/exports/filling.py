@@ -45,11 +45,14 @@ def check_maximum(cells: Iterable[Cell], results: Sequence[Result]) -> None:
             )
 
 
-def fill(sheet: Sheet, rows: Sequence[Cell], placed: Sequence[tuple[Result, Cell | None]]) -> Filled:
-    """Write each grade into its cell. `rows` are the grade cells of all persons; `placed` says which one is whose.
+def fill(
+    sheet: Sheet, rows: Sequence[Cell], placed: Sequence[tuple[Result, Cell | None]], maxima: Sequence[Cell]
+) -> Filled:
+    """Write each grade into its cell, with the decimal mark of the grades and maxima that are there. `rows` are the grade
+    cells of all persons; `placed` says which one is whose.
 
     Nothing is written for a submission that could not be graded, or where two are for the same row."""
-    mark = sheets.decimal_mark(rows)
+    mark = sheets.decimal_mark([*rows, *maxima])
     owners = _owners(placed)
     alone = {cell: found[0] for cell, found in owners.items() if len(found) == 1 and found[0].error is None}
     changes = {cell: str(result.score).replace(".", mark) for cell, result in alone.items()}

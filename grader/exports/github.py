@@ -71,8 +71,8 @@ def _standing(result: Result) -> str:
 
 def _row(judgement: Judgement) -> Iterator[str]:
     status, points = STATUS_WORDS[judgement.status], wording.earned(judgement)
-    why = "<br>".join(_shown(wording.advice_line(finding)) for finding in judgement.findings[:_FINDINGS])
-    left_out = len(judgement.findings) - _FINDINGS
+    why = "<br>".join(_shown(wording.advice_line(finding)) for finding in wording.findings(judgement)[:_FINDINGS])
+    left_out = len(wording.findings(judgement)) - _FINDINGS
     more = f"<br>{left_out} more in the report" if left_out > 0 else ""
     yield f"<tr><td>{_shown(judgement.criterion.title)}</td><td>{status}</td><td>{points}</td><td>{why}{more}</td></tr>"
 

@@ -80,7 +80,7 @@ def _criterion(judgement: Judgement, number: str, titles: dict[str, str]) -> Ite
         "tags": [inert(judgement.criterion.id), judgement.status.value],
     }
     yield test | _verdict(judgement.status)
-    values = wording.measured(judgement.findings)
+    values = wording.measured(judgement)
     if values:
         yield _note(f"{title}: expected and measured", values, _AFTERWARDS, number=f"{number}.1")
 

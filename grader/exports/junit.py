@@ -76,7 +76,5 @@ def _case(judgement: Judgement, submission: str, titles: Mapping[str, str]) -> E
     if judgement.status in _OUTCOMES:
         message = f"{one_line(criterion.title)}: {wording.earned(judgement)} points"
         outcome = ET.SubElement(case, _OUTCOMES[judgement.status], type=judgement.status.value, message=message)
-        outcome.text = "\n\n".join(
-            filter(None, (wording.explained(judgement, titles), wording.measured(judgement.findings)))
-        )
+        outcome.text = wording.in_full(judgement, titles)
     return case

@@ -37,10 +37,11 @@ def fill(data: bytes, results: Sequence[Result]) -> Filled:
 
     Raises UsageError where it is no worksheet, or has another maximum than the rubric."""
     sheet = filling.read(data, _is_head, _MISSING)
-    filling.check_maximum(_column(sheet, _MAXIMUM), results)
+    maxima = _column(sheet, _MAXIMUM)
+    filling.check_maximum(maxima, results)
     cells = _by_number(sheet)
     placed = [(result, cells.get(participant(result) or "")) for result in results]
-    return filling.fill(sheet, [*cells.values()], placed)
+    return filling.fill(sheet, [*cells.values()], placed, maxima)
 
 
 def participant(result: Result) -> str | None:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from grader.records import Finding, Judgement, Status
 from grader.reporting.text import clip, inert, one_line
-from grader.reporting.view import count_points
+from grader.reporting.view import count_points, lost_points
 from grader.reporting.words import place, points_of
 
+Labelled = tuple[str, str | None]
 _VALUE = 400  # characters of an expected or actual value
-_FINDINGS = 20  # of a criterion; more say nothing new
 
 
 def strict_json(document: Mapping[str, object]) -> str:
@@ -19,15 +19,25 @@ def strict_json(document: Mapping[str, object]) -> str:
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 
+def findings(judgement: Judgement) -> Sequence[Finding]:
+    """What a student is told of a criterion: as in the terminal, the findings where points are open or lost."""
+    told = lost_points(judgement) > 0 or judgement.status is Status.UNDECIDED
+    return judgement.findings if told else ()
+
+
 def explained(judgement: Judgement, titles: Mapping[str, str]) -> str:
-    """Why a criterion has its points, and what to try: state first, then each finding without its values."""
-    state = standing(judgement, titles)
-    return "\n\n".join([*([state] if state else []), *map(_advice, _shown(judgement.findings))])
+    """Why a criterion has its points, and what to try, without the values that were expected and measured."""
+    return _paragraphs(standing(judgement, titles), *map(_advice, findings(judgement)))
 
 
-def measured(findings: Sequence[Finding]) -> str:
+def measured(judgement: Judgement) -> str:
     """What was expected and what was there, finding by finding; empty where no values were given."""
-    return "\n\n".join(filter(None, map(_values, _shown(findings))))
+    return _paragraphs(*map(_values, findings(judgement)))
+
+
+def in_full(judgement: Judgement, titles: Mapping[str, str]) -> str:
+    """All that is known of a criterion."""
+    return _paragraphs(standing(judgement, titles), *map(_everything, findings(judgement)))
 
 
 def standing(judgement: Judgement, titles: Mapping[str, str]) -> str:
@@ -63,20 +73,31 @@ def advice_line(finding: Finding) -> str:
     return one_line(f"{finding.message} ({where})" if where else str(finding.message))
 
 
-def _shown(findings: Sequence[Finding]) -> Sequence[Finding]:
-    return findings[:_FINDINGS]
+def _paragraphs(*texts: str) -> str:
+    return "\n\n".join(filter(None, texts))
 
 
 def _advice(finding: Finding) -> str:
-    hint = str(finding.hint) if finding.hint is not None else None
-    return _lines(("", str(finding.message)), ("Where: ", place(finding)), ("What to try: ", hint))
+    return _lines(("", str(finding.message)), *_where_and_how(finding))
 
 
 def _values(finding: Finding) -> str:
-    if finding.expected is None and finding.actual is None:
-        return ""
-    return _lines(("", str(finding.message)), ("Expected: ", finding.expected), ("Actual: ", finding.actual))
+    values = _expected_and_actual(finding)
+    return _lines(("", str(finding.message)), *values) if any(text for _, text in values) else ""
 
 
-def _lines(*labelled: tuple[str, str | None]) -> str:
+def _everything(finding: Finding) -> str:
+    return _lines(("", str(finding.message)), *_expected_and_actual(finding), *_where_and_how(finding))
+
+
+def _expected_and_actual(finding: Finding) -> tuple[Labelled, ...]:
+    return ("Expected: ", finding.expected), ("Actual: ", finding.actual)
+
+
+def _where_and_how(finding: Finding) -> tuple[Labelled, ...]:
+    hint = str(finding.hint) if finding.hint is not None else None
+    return ("Where: ", place(finding)), ("What to try: ", hint)
+
+
+def _lines(*labelled: Labelled) -> str:
     return "\n".join(label + one_line(clip(inert(text), _VALUE)) for label, text in labelled if text)
