@@ -31,7 +31,7 @@ def export(options: argparse.Namespace) -> int:
 
 def _write(path: Path, data: bytes) -> None:
     """A whole file or none of it. Raises GraderError where it cannot be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
     try:
         temporary.write_bytes(data)
         temporary.replace(path)

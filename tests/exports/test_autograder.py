@@ -33,6 +33,7 @@ def container(packed: bytes, tmp_path: Path) -> Path:
     binary.parent.mkdir(parents=True)
     binary.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     binary.chmod(0o755)
+    (tmp_path / "data").write_text("embedded\n")
     (tmp_path / "submission").mkdir()
     return tmp_path
 

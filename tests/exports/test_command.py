@@ -110,6 +110,7 @@ def test_zips_are_written(out: Path, tmp_path: Path) -> None:
         (["moodle", "{out}", "--fill", "{tmp}"], "Name the table that you downloaded"),
         (["csv", "{out}", "--into", "{tmp}/no/folder/x.csv"], "cannot be written"),
         (["csv", "{out}", "--into", "{tmp}"], "cannot be written"),
+        (["csv", "{out}", "--into", "/"], "cannot be written"),
     ],
 )
 def test_wrong_use_gets_one_sentence(

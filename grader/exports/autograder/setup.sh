@@ -14,8 +14,12 @@ export UV_PYTHON_INSTALL_DIR="$root/python"
 "$root/uv/bin/uv" venv --python '>=3.11,<3.14' "$root/venv"
 "$root/uv/bin/uv" pip install --python "$root/venv/bin/python" --require-hashes -r "$source/requirements.lock"
 
-# The user that notebooks run under, and MNIST, so that no submission waits for it. Without MNIST digits come with the grader.
+# The user that notebooks run under, and the data, the same for all submissions: MNIST, or the digits that come with the
+# grader where it cannot be fetched.
 id grading >/dev/null 2>&1 || useradd --system --no-create-home grading
 cd "$source"
-KERAS_HOME=$root/keras "$root/venv/bin/python" -c 'from grader.data import load; print("data:", load("auto").name)'
-chmod -R a+rX "$root/keras" "$root/venv" "$source" 2>/dev/null || true
+export KERAS_HOME="$root/keras"
+mkdir -p "$KERAS_HOME"
+"$root/venv/bin/python" -c 'from grader.data import load; print(load("auto").name)' >"$root/data"
+echo "data: $(cat "$root/data")"
+chmod -R a+rX "$KERAS_HOME" "$root/venv" "$source"
