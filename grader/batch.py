@@ -218,6 +218,7 @@ def _ungraded(candidate: Candidate, setup: Setup, error: Exception) -> Report:
         profile=setup.profile.name,
         environment={"sandbox": setup.plan.mechanism, "data": setup.data_name, "seed": setup.plan.seed},
         error=reason,
+        harness_failed=not isinstance(error, UnreadableSubmission),
     )
     return Report(grade=grade)
 

@@ -19,6 +19,7 @@ from typing import NoReturn
 from grader import __version__, receipt, workplace
 from grader.descendants import end_descendants
 from grader.errors import CannotWrite, GraderError, is_of_disk
+from grader.exports import FORMATS
 from grader.reporting.text import inert
 
 
@@ -30,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_grade(verbs.add_parser("grade", help="grade notebooks, folders and archives of submissions"))
     _add_check(verbs.add_parser("check", help="grade one notebook and print the result"))
+    _add_export(verbs.add_parser("export", help="put what `grade` wrote into another program's format"))
     _add_reference(verbs.add_parser("reference", help="work on the reference runs"))
     _add_selftest(
         verbs.add_parser("selftest", help="grade the corpus of situations and compare with what each must get")
@@ -70,10 +72,35 @@ def _add_check(verb: argparse.ArgumentParser) -> None:
         "--logs", type=Path, default=None, metavar="DIR_OR_ARCHIVE", help="the logs that are handed in with it"
     )
     verb.add_argument(
-        "--format", choices=("text", "json", "github"), default="text", help="how the result is printed (default: text)"
+        "--format",
+        choices=("text", "json", "github", "gradescope", "junit"),
+        default="text",
+        help="how the result is printed (default: text)",
     )
     _add_common(verb)
     verb.set_defaults(run="check")
+
+
+def _add_export(verb: argparse.ArgumentParser) -> None:
+    verbs = verb.add_subparsers(dest="format", required=True, metavar="FORMAT", title="formats")
+    for form in FORMATS:
+        one = verbs.add_parser(form.name, help=form.says, description=f"{form.says[0].upper()}{form.says[1:]}.")
+        if form.reads:
+            one.add_argument(
+                "out", type=Path, metavar="OUT_DIR", help="what `grader grade --out` wrote, or one submission's folder"
+            )
+        if form.fills:
+            one.add_argument("--fill", type=Path, required=True, metavar="DOWNLOADED.csv", help=form.fills)
+        if form.name == "canvas":
+            one.add_argument("--column", default=None, metavar="TITLE", help="the assignment, where there are several")
+        one.add_argument(
+            "--into",
+            type=Path,
+            required=form.packed,
+            metavar="FILE",
+            help="the file to write" if form.packed else "the file to write (default: standard output)",
+        )
+        one.set_defaults(run="export")
 
 
 def _add_reference(verb: argparse.ArgumentParser) -> None:
@@ -141,6 +168,10 @@ def _run(options: argparse.Namespace) -> int:
         print(held.printed, end="")
         print("Nothing has changed since the last time; nothing was run.", file=sys.stderr)
         return held.code
+    if options.run == "export":
+        from grader.exports.command import export
+
+        return export(options)
     with workplace.temporary_files():  # before other modules, so that it is removed when they have cleaned up
         from grader import commands
 

@@ -17,6 +17,8 @@ from grader import selftest as corpus
 from grader.assignment import Assignment, load_assignment
 from grader.data import load, mnist, save, slice_for
 from grader.errors import BrokenReference, GraderError, SandboxUnavailable, UsageError
+from grader.exports import github, gradescope, junit
+from grader.exports.results import Result, parse
 from grader.homework import HOMEWORK
 from grader.pipeline import Setup
 from grader.places import reference_folder
@@ -128,6 +130,8 @@ def check(options: argparse.Namespace) -> int:
         if setup.plan.mechanism == "none":
             print("grader: the sandbox is missing; the notebook ran unconfined, with your own rights.", file=sys.stderr)
         print(_FORMATS[options.format](report))
+        if options.format == "github":
+            _add_summary(report)
     if report.grade.error is not None:
         return 3
     return 1 if any(j.status is Status.FAILED for j in report.grade.criteria) else 0
@@ -137,7 +141,25 @@ _FORMATS: dict[str, Callable[[Report], str]] = {
     "text": terminal.render,
     "json": lambda report: machine.result_json(report.grade),
     "github": machine.github_annotations,
+    "gradescope": lambda report: gradescope.render(_result(report)),
+    "junit": lambda report: junit.render([_result(report)]),
 }
+
+
+def _result(report: Report) -> Result:
+    """The result as exports read it: from the same text that `grade` writes."""
+    return parse(machine.result_json(report.grade))
+
+
+def _add_summary(report: Report) -> None:
+    """In a GitHub job, the summary as well. The verdict stands without it."""
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not summary:
+        return
+    try:
+        github.append(Path(summary), [_result(report)])
+    except OSError as error:
+        print(f"grader: the job summary cannot be written: {error.strerror}.", file=sys.stderr)
 
 
 def _own(options: argparse.Namespace, workspace: Path) -> Candidate:

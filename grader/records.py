@@ -441,7 +441,7 @@ class RunSummary:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grade:
     """The verdict on one submission: what result.json holds. `error` is set when it could not be graded, and then
-    there are no points."""
+    there are no points; `harness_failed` tells whether that is our fault."""
 
     id: str
     source: str
@@ -453,6 +453,7 @@ class Grade:
     resources: Resources = Resources()
     environment: Mapping[str, str | int] = dataclasses.field(default_factory=dict)
     error: Message | None = None
+    harness_failed: bool = False
 
     @property
     def score(self) -> float:

@@ -68,7 +68,8 @@ def _result(grade: Grade, *, findings: bool) -> Json:
 
 def _outcome(grade: Grade) -> Json:
     if grade.error is not None:
-        return {"status": "ungraded", "error": str(grade.error), "profile": grade.profile}
+        fault = "harness" if grade.harness_failed else "submission"
+        return {"status": "ungraded", "error": str(grade.error), "fault": fault, "profile": grade.profile}
     return {
         "status": "graded",
         "profile": grade.profile,
@@ -132,9 +133,9 @@ def grades_csv(grades: Sequence[Grade]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
-        _cell(name) for name in ("id", "source", "status", "score", "max_score", "awaiting_review", *ids, "error")
+        csv_cell(name) for name in ("id", "source", "status", "score", "max_score", "awaiting_review", *ids, "error")
     )
-    writer.writerows([_cell(value) for value in _row(grade, ids)] for grade in grades)
+    writer.writerows([csv_cell(value) for value in _row(grade, ids)] for grade in grades)
     return text.getvalue()
 
 
@@ -149,7 +150,8 @@ def _row(grade: Grade, ids: Sequence[str]) -> Iterator[str | float]:
     yield ""
 
 
-def _cell(value: str | float) -> str:
+def csv_cell(value: str | float) -> str:
+    """A cell's text, inert, and no formula for a spreadsheet."""
     text = inert(str(value))
     return "'" + text if _FORMULA.match(str(value)) and not _NUMBER.fullmatch(text) else text
 

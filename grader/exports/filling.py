@@ -1,0 +1,98 @@
+"""Grades into the rows of a downloaded table, for Moodle and Canvas alike, and what has to be said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from grader.errors import UsageError
+from grader.exports import sheets
+from grader.exports.results import Result
+from grader.exports.sheets import Cell, Sheet
+from grader.reporting.text import one_line
+from grader.reporting.view import count_points
+from grader.reporting.words import count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """The table with its grades, and a sentence for each thing that an instructor must know."""
+
+    data: bytes
+    notes: tuple[str, ...]
+
+
+def read(data: bytes, is_head: Callable[[Sequence[str]], bool], missing: str) -> Sheet:
+    """The table, with the delimiter that gives its first line the wanted columns. Raises UsageError, saying what is
+    `missing`, where none does."""
+    for delimiter in sheets.DELIMITERS:
+        sheet = sheets.read(data, delimiter)
+        if is_head(sheet.head):
+            return sheet
+    raise UsageError(missing)
+
+
+def check_maximum(cells: Iterable[Cell], results: Sequence[Result]) -> None:
+    """Raises UsageError where a maximum in the table is not the rubric's: grades are never scaled."""
+    most = {result.max_score for result in results if result.error is None}
+    for cell in cells:
+        there = _number(cell.text)
+        if there is not None and most and most != {there}:
+            wanted = " or ".join(sorted(f"{value:g}" for value in most))
+            raise UsageError(
+                f"The table's maximum is {there:g} points, but these results are out of {wanted}. Set the maximum there to "
+                "that of the rubric, and download the table again."
+            )
+
+
+def fill(
+    sheet: Sheet, rows: Sequence[Cell], placed: Sequence[tuple[Result, Cell | None]], maxima: Sequence[Cell]
+) -> Filled:
+    """Write each grade into its cell, with the decimal mark of the grades and maxima that are there. `rows` are the grade
+    cells of all persons; `placed` says which one is whose.
+
+    Nothing is written for a submission that could not be graded, or where two are for the same row."""
+    mark = sheets.decimal_mark([*rows, *maxima])
+    owners = _owners(placed)
+    alone = {cell: found[0] for cell, found in owners.items() if len(found) == 1 and found[0].error is None}
+    changes = {cell: str(result.score).replace(".", mark) for cell, result in alone.items()}
+    notes = [
+        *(f"{_name(result)}: no row is its own; no grade was written." for result, cell in placed if cell is None),
+        *(
+            f"{', '.join(map(_name, found))}: for the same row; no grade was written."
+            for found in owners.values()
+            if len(found) > 1
+        ),
+        *(f"{_name(r)}: not graded; its row stays as it was." for r, cell in placed if cell is not None and r.error),
+        *(note for result in alone.values() for note in _open_points(result)),
+    ]
+    untouched = len(rows) - len(owners)
+    notes += [f"{count(untouched, 'row')} without a submission: left as downloaded."] if untouched else []
+    return Filled(data=sheets.written(sheet, changes), notes=tuple(notes))
+
+
+def _owners(placed: Sequence[tuple[Result, Cell | None]]) -> Mapping[Cell, list[Result]]:
+    owners: dict[Cell, list[Result]] = {}
+    for result, cell in placed:
+        if cell is not None:
+            owners.setdefault(cell, []).append(result)
+    return owners
+
+
+def _open_points(result: Result) -> Iterable[str]:
+    """The grade that was written is what is decided so far; the rest is not made up."""
+    if result.awaiting_review:
+        yield f"{_name(result)}: up to {count_points(result.awaiting_review)} await a person's review and are not in the grade."
+    if result.undecided:
+        yield f"{_name(result)}: up to {count_points(result.undecided)} are undecided and are not in the grade."
+
+
+def _name(result: Result) -> str:
+    return one_line(result.id)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text.strip().replace(",", "."))
+    except ValueError:
+        return None
