@@ -100,6 +100,7 @@ def _ungraded(candidate: Candidate, setup: Setup, error: Exception) -> Report:
         id=candidate.id,
         source=candidate.source,
         sha256="",
+        student=candidate.student,
         profile=setup.profile.name,
         environment={"sandbox": setup.plan.mechanism, "data": setup.data_name, "seed": setup.plan.seed},
         error=reason,

@@ -24,13 +24,13 @@ from grader.pipeline import Setup
 from grader.places import reference_folder
 from grader.progress import display
 from grader.records import Floats, Ints, Report, Status
-from grader.reporting import machine, terminal
+from grader.reporting import machine, roll, terminal
 from grader.sandbox import WarmWorker, bubblewrap, choose
 from grader.sandbox.plan import Plan
 from grader.situations import Situation, load_all
 from grader.situations import load as load_situation
 from grader.stages import execution
-from grader.stages.intake import Candidate, find_submissions, read_submission
+from grader.stages.intake import Candidate, find_submissions, read_submission, take_in
 
 _MEMORY_PER_JOB_GIB = 3
 
@@ -87,7 +87,9 @@ def grade(options: argparse.Namespace) -> int:
     """Grade a class and write its pages."""
     digest = receipt.command_digest(options)
     with tempfile.TemporaryDirectory(prefix="gr-intake-") as workspace:
-        candidates = find_submissions(options.paths, Path(workspace))
+        intake = take_in(options.paths, Path(workspace))
+        candidates = intake.candidates
+        print(roll.roll(intake), file=sys.stderr)
         options.out.mkdir(parents=True, exist_ok=True)
         with prepared(options, options.out / ".evidence") as setup, display(len(candidates)) as watch:
             outcome = batch.grade_all(candidates, setup, options.out, _jobs(options.jobs, len(candidates)), watch)
