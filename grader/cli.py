@@ -66,6 +66,9 @@ def _add_check(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--format", choices=("text", "json", "github"), default="text", help="how the result is printed (default: text)"
     )
+    verb.add_argument(
+        "--watch", action="store_true", help="grade it again whenever it is saved, until Ctrl-C; its text at once"
+    )
     _add_common(verb)
     verb.set_defaults(run="check")
 

@@ -11,20 +11,24 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from grader import batch, pipeline, receipt, store
+from grader import batch, pipeline, receipt, store, watching
 from grader import selftest as corpus
 from grader.assignment import Assignment, load_assignment
 from grader.data import load, mnist, save, slice_for
-from grader.errors import GraderError, UsageError
-from grader.homework import HOMEWORK
+from grader.errors import GraderError, UnreadableSubmission, UsageError
+from grader.formats.notebooks import read_notebook
+from grader.homework import HOMEWORK, at_once
 from grader.pipeline import Setup
 from grader.places import reference_folder
 from grader.progress import display
 from grader.records import Floats, Ints, Report, Status
 from grader.reporting import machine, roll, terminal
+from grader.reporting.text import one_line
 from grader.sandbox import WarmWorker, bubblewrap, choose
 from grader.sandbox.plan import Plan
 from grader.situations import Situation, load_all
@@ -112,9 +116,13 @@ def check(options: argparse.Namespace) -> int:
     """Grade one notebook and print the result. The notebook is the caller's own: it may run unconfined."""
     if not options.notebook.is_file():
         raise UsageError(f"There is no notebook {options.notebook}. Name the .ipynb file that you want to check.")
+    return _watch(options) if options.watch else _check(options)
+
+
+def _check(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="gr-check-") as workspace, prepared(options, None, own_code=True) as setup:
         candidate = _own(options, Path(workspace))
-        with display(1, quiet=options.format != "text") as watch:
+        with display(1, quiet=options.format != "text" or options.watch) as watch:
             report = batch.grade_candidate(candidate, setup, Path(workspace), lambda stage: watch(candidate.id, stage))
         if setup.plan.mechanism == "none":
             print("grader: the sandbox is missing; the notebook ran unconfined, with your own rights.", file=sys.stderr)
@@ -122,6 +130,26 @@ def check(options: argparse.Namespace) -> int:
     if report.grade.error is not None:
         return 3
     return 1 if any(j.status is Status.FAILED for j in report.grade.criteria) else 0
+
+
+def _watch(options: argparse.Namespace) -> int:
+    """Grade the notebook whenever it is saved, until Ctrl-C."""
+    if options.format != "text":
+        raise UsageError("--watch prints text: leave --format out.")
+    watching.watch(options.notebook, partial(_at_once, options), partial(_check, options))
+    return 0
+
+
+def _at_once(options: argparse.Namespace) -> str:
+    """What the notebook's text tells, before it is run."""
+    head = f"\n{datetime.now():%H:%M:%S} {options.notebook.name}"
+    try:
+        cells = read_notebook(options.notebook).cells
+    except UnreadableSubmission as error:
+        return f"{head}: {one_line(str(error))}"
+    found = terminal.findings(at_once.findings(cells, options.reference or reference_folder()))
+    seen = f"before it is run:\n{found}" if found else "nothing to mend is seen before it is run."
+    return f"{head}: {seen}\nRunning it in the background. The next save begins anew, Ctrl-C ends."
 
 
 _FORMATS: dict[str, Callable[[Report], str]] = {
