@@ -38,7 +38,8 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """The homework as an instructor may change it. `folder` is where it was read from."""
+    """The homework as an instructor may change it. `folder` is where it was read from; `is_students` marks the copy that
+    students get, which has no reference runs and no thresholds (`grader.student_package`)."""
 
     folder: Path
     name: str
@@ -53,6 +54,7 @@ class Assignment:
     output_mib: int
     probe_seconds: float
     thresholds: Mapping[str, float]
+    is_students: bool = False
 
     @property
     def library_file(self) -> Path:
@@ -104,6 +106,7 @@ def _assignment(folder: Path, raw: dict[str, Any]) -> Assignment:
         output_mib=int(limits["output_mib"]),
         probe_seconds=float(limits["probe_seconds"]),
         thresholds={name: float(value) for name, value in raw["thresholds"].items()},
+        is_students=raw.get("students", False) is True,
     )
 
 

@@ -28,6 +28,9 @@ def parser() -> argparse.ArgumentParser:
     _add_selftest(
         verbs.add_parser("selftest", help="grade the corpus of situations and compare with what each must get")
     )
+    _add_student_package(
+        verbs.add_parser("student-package", help="pack what students need to check themselves, without the solution")
+    )
     doctor = verbs.add_parser("doctor", help="say what this machine can do, and how to get what is missing")
     doctor.set_defaults(run="doctor")
     return top
@@ -84,6 +87,13 @@ def _add_reference(verb: argparse.ArgumentParser) -> None:
     build.set_defaults(run="build_reference")
 
 
+def _add_student_package(verb: argparse.ArgumentParser) -> None:
+    default = Path("grader-for-students.zip")
+    verb.add_argument("--into", type=Path, default=default, metavar="FILE.zip", help=f"default: {default}")
+    _add_reference_folder(verb)
+    verb.set_defaults(run="pack_for_students")
+
+
 def _add_selftest(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("names", nargs="*", metavar="NAME", help="situations by name (default: all)")
     verb.add_argument(
@@ -105,13 +115,7 @@ def _add_common(verb: argparse.ArgumentParser) -> None:
         metavar="auto|mnist|embedded|FILE.npz",
         help="what the notebooks are run on (default: auto)",
     )
-    verb.add_argument(
-        "--reference",
-        type=Path,
-        default=None,
-        metavar="DIR",
-        help="the folder with assignment.toml (default: the grader's own)",
-    )
+    _add_reference_folder(verb)
     verb.add_argument(
         "--without-sandbox",
         action="store_true",
@@ -121,6 +125,16 @@ def _add_common(verb: argparse.ArgumentParser) -> None:
         "--no-acceleration",
         action="store_true",
         help="run library code as it is, operation by operation: same results, several times slower",
+    )
+
+
+def _add_reference_folder(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--reference",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="the folder with assignment.toml (default: the grader's own)",
     )
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from grader import batch, pipeline, receipt, store, watching
+from grader import batch, pipeline, receipt, store, student_package, watching
 from grader import selftest as corpus
 from grader.assignment import Assignment, load_assignment
 from grader.data import load, mnist, save, slice_for
@@ -214,6 +214,23 @@ def _points(
     return points
 
 
+# --- the package for students ---------------------------------------------------------------------------------------
+
+
+def pack_for_students(options: argparse.Namespace) -> int:
+    """Write the zip that students get."""
+    assignment = load_assignment(options.reference or reference_folder())
+    data = student_package.package(assignment)
+    try:
+        options.into.write_bytes(data)
+    except OSError as error:
+        raise UsageError(
+            f"{options.into} cannot be written: {error.strerror}. Name another file with --into."
+        ) from error
+    print(f"For students, without the solution, its runs and the thresholds: {options.into}")
+    return 0
+
+
 # --- selftest -------------------------------------------------------------------------------------------------------
 
 
@@ -281,6 +298,8 @@ def _data_line() -> tuple[bool, str, str]:
 
 
 def _reference_line(assignment: Assignment) -> tuple[bool, str, str]:
+    if assignment.is_students:
+        return True, "reference", "the copy for students: without the solution, its runs and the thresholds"
     bands = sorted(path.stem for path in (assignment.folder / "bands").glob("*.json"))
     return (
         bool(bands),
