@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     _add_selftest(
         verbs.add_parser("selftest", help="grade the corpus of situations and compare with what each must get")
     )
+    _add_tensorboard(verbs.add_parser("tensorboard", help="open submissions and the reference side by side"))
     _add_student_package(
         verbs.add_parser("student-package", help="pack what students need to check themselves, without the solution")
     )
@@ -85,6 +86,16 @@ def _add_reference(verb: argparse.ArgumentParser) -> None:
     build.add_argument("--jobs", type=_positive, default=None, metavar="N", help="runs at a time (default: one a core)")
     _add_common(build)
     build.set_defaults(run="build_reference")
+
+
+def _add_tensorboard(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("out", type=Path, metavar="DIR", help="the folder that grade wrote")
+    verb.add_argument("ids", nargs="*", metavar="ID", help="submissions by their names in it (default: all)")
+    verb.add_argument(
+        "--port", type=int, default=None, metavar="N", help="where to listen (default: TensorBoard's own)"
+    )
+    _add_reference_folder(verb)
+    verb.set_defaults(run="tensorboard")
 
 
 def _add_student_package(verb: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from grader import batch, pipeline, receipt, store, student_package, watching
+from grader import batch, board, pipeline, receipt, store, student_package, watching
 from grader import selftest as corpus
 from grader.assignment import Assignment, load_assignment
 from grader.data import load, mnist, save, slice_for
@@ -212,6 +213,27 @@ def _points(
         raise GraderError("The reference solution logged nothing: grade it by itself to see why.")
     watch(name, "done")
     return points
+
+
+# --- TensorBoard ----------------------------------------------------------------------------------------------------
+
+
+def tensorboard(options: argparse.Namespace) -> int:
+    """Open submissions and the reference side by side, until Ctrl-C."""
+    assignment = load_assignment(options.reference or reference_folder())
+    with tempfile.TemporaryDirectory(prefix="gr-board-") as folder:
+        if not board.lay_out(options.out, options.ids, assignment, Path(folder)):
+            print("grader: there are no reference runs for these data and tags.", file=sys.stderr)
+        command = [sys.executable, "-m", "tensorboard.main", "--logdir", folder]
+        port = ["--port", str(options.port)] if options.port is not None else []
+        process = subprocess.Popen([*command, *port], env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
+        try:
+            return 0 if process.wait() == 0 else GraderError.exit_code
+        except KeyboardInterrupt:  # how one closes it
+            return 0
+        finally:
+            process.terminate()
+            process.wait()
 
 
 # --- the package for students ---------------------------------------------------------------------------------------

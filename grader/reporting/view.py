@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -261,6 +262,11 @@ def _short(text: str | None) -> str | None:
 
 def text_of(message: Message | None) -> str | None:
     return None if message is None else str(message)
+
+
+def board_command(grade: Grade) -> str:
+    """The command that opens a submission's runs in TensorBoard, from the folder of the class."""
+    return f"grader tensorboard . {shlex.quote(grade.id)}"
 
 
 def _whose(student: Student) -> Iterable[tuple[str, str]]:
