@@ -22,7 +22,7 @@ from grader.errors import GraderError
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same files make the same package
 _WHEEL = "Wheel-Version: 1.0\nGenerator: grader\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-_README = """\
+README = """\
 # Check your homework
 
 This is the grader that your notebook will be graded with, without what instructors alone have: the solution, its runs, and
@@ -53,7 +53,7 @@ def package(assignment: Assignment) -> bytes:
     name = f"grader-{installed.version}-py3-none-any.whl"
     pins = [f"{needed}=={version(needed)}" for needed in sorted(_needed(installed))]
     files = {
-        "README.md": _README.encode(),
+        "README.md": README.encode(),
         "requirements.txt": "\n".join((f"./{name}", *pins, "")).encode(),
         name: _wheel(installed, assignment),
     }
