@@ -191,7 +191,11 @@ def _in_download(place: _Place, form: Sequence[downloads.Handed], left: list[str
         beside = _beside(path, place.source(path)) if form[0].student.system == "Moodle" and path not in reasons else []
         yield from beside
         if not beside:
-            left.append(f"{place.source(path)}: {reasons.get(path, 'its name says of no student whose it is')}")
+            left.append(f"{place.source(path)}: {reasons.get(path) or _why_nobodys(path)}")
+
+
+def _why_nobodys(path: Path) -> str:
+    return "there is nothing in it" if path.is_dir() and not _entries(path) else "its name does not say whose it is"
 
 
 def _beside(path: Path, source: str) -> list[Candidate]:

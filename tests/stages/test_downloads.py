@@ -127,7 +127,7 @@ def test_canvas_keeps_the_late_mark_and_takes_the_latest_attachment(tmp_path: Pa
     reasons = {line.rpartition("/")[2] for line in found.left_out}
     assert reasons == {
         "ivanovaanna_1234_10001_hw.ipynb: an earlier attempt",
-        "petrov_13_10004_text.html: its name says of no student whose it is",
+        "petrov_13_10004_text.html: its name does not say whose it is",
     }
 
 
