@@ -42,7 +42,8 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """The homework as an instructor may change it. `folder` is where it was read from."""
+    """The homework as an instructor may change it. `folder` is where it was read from; `is_students` marks the copy that
+    students get, which has no reference runs and no thresholds (`grader.student_package`)."""
 
     folder: Path
     name: str
@@ -57,6 +58,7 @@ class Assignment:
     output_mib: int
     probe_seconds: float
     thresholds: Mapping[str, float]
+    is_students: bool = False
 
     @property
     def library_file(self) -> Path:
@@ -117,6 +119,7 @@ def _assignment(folder: Path, raw: dict[str, Any]) -> Assignment:
         output_mib=int(_positive(limits, "output_mib")),
         probe_seconds=_positive(limits, "probe_seconds"),
         thresholds={name: _finite(raw["thresholds"], name) for name in raw["thresholds"]},
+        is_students=raw.get("students", False) is True,
     )
 
 

@@ -78,7 +78,7 @@ class _Batch:
 
     def key(self, candidate: Candidate) -> str:
         """A mended notebook, grader or assignment has another key, and with it new attempts."""
-        handed_in = [candidate.path, *([candidate.logs] if candidate.logs else [])]
+        handed_in = [candidate.path, *candidate.also, *([candidate.logs] if candidate.logs else [])]
         about = f"{self._common} {candidate.id} {candidate.source}"
         try:
             return receipt.contents_digest(handed_in, about)
@@ -215,6 +215,7 @@ def _ungraded(candidate: Candidate, setup: Setup, error: Exception) -> Report:
         id=candidate.id,
         source=candidate.source,
         sha256="",
+        student=candidate.student,
         profile=setup.profile.name,
         environment={"sandbox": setup.plan.mechanism, "data": setup.data_name, "seed": setup.plan.seed},
         error=reason,

@@ -36,6 +36,10 @@ def parser() -> argparse.ArgumentParser:
     _add_selftest(
         verbs.add_parser("selftest", help="grade the corpus of situations and compare with what each must get")
     )
+    _add_tensorboard(verbs.add_parser("tensorboard", help="open submissions and the reference side by side"))
+    _add_student_package(
+        verbs.add_parser("student-package", help="pack what students need to check themselves, without the solution")
+    )
     doctor = verbs.add_parser("doctor", help="say what this machine can do, and how to get what is missing")
     doctor.set_defaults(run="doctor")
     return top
@@ -77,6 +81,9 @@ def _add_check(verb: argparse.ArgumentParser) -> None:
         default="text",
         help="how the result is printed (default: text)",
     )
+    verb.add_argument(
+        "--watch", action="store_true", help="grade it again whenever it is saved, until Ctrl-C; its text at once"
+    )
     _add_common(verb)
     verb.set_defaults(run="check")
 
@@ -114,6 +121,23 @@ def _add_reference(verb: argparse.ArgumentParser) -> None:
     build.set_defaults(run="build_reference")
 
 
+def _add_tensorboard(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("out", type=Path, metavar="DIR", help="the folder that grade wrote")
+    verb.add_argument("ids", nargs="*", metavar="ID", help="submissions by their names in it (default: all)")
+    verb.add_argument(
+        "--port", type=int, default=None, metavar="N", help="where to listen (default: TensorBoard's own)"
+    )
+    _add_reference_folder(verb)
+    verb.set_defaults(run="tensorboard")
+
+
+def _add_student_package(verb: argparse.ArgumentParser) -> None:
+    default = Path("grader-for-students.zip")
+    verb.add_argument("--into", type=Path, default=default, metavar="FILE.zip", help=f"default: {default}")
+    _add_reference_folder(verb)
+    verb.set_defaults(run="pack_for_students")
+
+
 def _add_selftest(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("names", nargs="*", metavar="NAME", help="situations by name (default: all)")
     verb.add_argument(
@@ -135,13 +159,7 @@ def _add_common(verb: argparse.ArgumentParser) -> None:
         metavar="auto|mnist|embedded|FILE.npz",
         help="what the notebooks are run on (default: auto)",
     )
-    verb.add_argument(
-        "--reference",
-        type=Path,
-        default=None,
-        metavar="DIR",
-        help="the folder with assignment.toml (default: the grader's own)",
-    )
+    _add_reference_folder(verb)
     verb.add_argument(
         "--without-sandbox",
         action="store_true",
@@ -151,6 +169,16 @@ def _add_common(verb: argparse.ArgumentParser) -> None:
         "--no-acceleration",
         action="store_true",
         help="run library code as it is, operation by operation: same results, several times slower",
+    )
+
+
+def _add_reference_folder(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--reference",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="the folder with assignment.toml (default: the grader's own)",
     )
 
 

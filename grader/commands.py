@@ -5,34 +5,38 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from grader import batch, journal, pipeline, receipt, store
+from grader import batch, board, journal, pipeline, receipt, store, student_package, watching
 from grader import selftest as corpus
 from grader.assignment import Assignment, load_assignment
 from grader.data import load, mnist, save, slice_for
-from grader.errors import BrokenReference, GraderError, SandboxUnavailable, UsageError
+from grader.errors import BrokenReference, GraderError, SandboxUnavailable, UnreadableSubmission, UsageError
 from grader.exports import github, gradescope, junit
 from grader.exports.results import Result, parse
-from grader.homework import HOMEWORK
+from grader.formats.notebooks import read_notebook
+from grader.homework import HOMEWORK, at_once
 from grader.pipeline import Setup
 from grader.places import reference_folder
 from grader.processes import threads
 from grader.progress import display
 from grader.records import Floats, Ints, Report, Status
-from grader.reporting import machine, terminal
-from grader.reporting.text import inert
+from grader.reporting import machine, roll, terminal
+from grader.reporting.text import inert, one_line
 from grader.sandbox import WarmWorker, choose, describe
 from grader.sandbox.plan import Plan
 from grader.situations import Situation, load_all
 from grader.situations import load as load_situation
 from grader.stages import execution
-from grader.stages.intake import Candidate, find_submissions, read_submission
+from grader.stages.intake import Candidate, find_submissions, read_submission, take_in
 
 _MEMORY_PER_JOB_GIB = 3
 
@@ -94,7 +98,9 @@ def grade(options: argparse.Namespace) -> int:
     """Grade a class and write its pages."""
     digest, evidence = receipt.command_digest(options), options.out / ".evidence"
     with tempfile.TemporaryDirectory(prefix="gr-intake-") as workspace:
-        candidates = find_submissions(options.paths, Path(workspace))
+        intake = take_in(options.paths, Path(workspace))
+        candidates = intake.candidates
+        print(roll.roll(intake), file=sys.stderr)
         jobs = _jobs(options.jobs, len(candidates))
         with prepared(options, evidence) as setup:
             with journal.opened(evidence) as known, display(len(candidates)) as watch:
@@ -123,9 +129,13 @@ def check(options: argparse.Namespace) -> int:
     """Grade one notebook and print the result. The notebook is the caller's own: it may run unconfined."""
     if not options.notebook.is_file():
         raise UsageError(f"There is no notebook {options.notebook}. Name the .ipynb file that you want to check.")
+    return _watch(options) if options.watch else _check(options)
+
+
+def _check(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="gr-check-") as workspace, prepared(options, None, own_code=True) as setup:
         candidate = _own(options, Path(workspace))
-        with display(1, quiet=options.format != "text") as watch:
+        with display(1, quiet=options.format != "text" or options.watch) as watch:
             report = batch.grade_candidate(candidate, setup, Path(workspace), lambda stage: watch(candidate.id, stage))
         if setup.plan.mechanism == "none":
             print("grader: the sandbox is missing; the notebook ran unconfined, with your own rights.", file=sys.stderr)
@@ -135,6 +145,26 @@ def check(options: argparse.Namespace) -> int:
     if report.grade.error is not None:
         return 3
     return 1 if any(j.status is Status.FAILED for j in report.grade.criteria) else 0
+
+
+def _watch(options: argparse.Namespace) -> int:
+    """Grade the notebook whenever it is saved, until Ctrl-C."""
+    if options.format != "text":
+        raise UsageError("--watch prints text: leave --format out.")
+    watching.watch(options.notebook, partial(_at_once, options), partial(_check, options))
+    return 0
+
+
+def _at_once(options: argparse.Namespace) -> str:
+    """What the notebook's text tells, before it is run."""
+    head = f"\n{datetime.now():%H:%M:%S} {options.notebook.name}"
+    try:
+        cells = read_notebook(options.notebook).cells
+    except UnreadableSubmission as error:
+        return f"{head}: {one_line(str(error))}"
+    found = terminal.findings(at_once.findings(cells, options.reference or reference_folder()))
+    seen = f"before it is run:\n{found}" if found else "nothing to mend is seen before it is run."
+    return f"{head}: {seen}\nRunning it in the background. The next save begins anew, Ctrl-C ends."
 
 
 _FORMATS: dict[str, Callable[[Report], str]] = {
@@ -207,6 +237,44 @@ def _points(
     return points
 
 
+# --- TensorBoard ----------------------------------------------------------------------------------------------------
+
+
+def tensorboard(options: argparse.Namespace) -> int:
+    """Open submissions and the reference side by side, until Ctrl-C."""
+    assignment = load_assignment(options.reference or reference_folder())
+    with tempfile.TemporaryDirectory(prefix="gr-board-") as folder:
+        if not board.lay_out(options.out, options.ids, assignment, Path(folder)):
+            print("grader: there are no reference runs for these data and tags.", file=sys.stderr)
+        command = [sys.executable, "-m", "tensorboard.main", "--logdir", folder]
+        port = ["--port", str(options.port)] if options.port is not None else []
+        process = subprocess.Popen([*command, *port], env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
+        try:
+            return 0 if process.wait() == 0 else GraderError.exit_code
+        except KeyboardInterrupt:  # how one closes it
+            return 0
+        finally:
+            process.terminate()
+            process.wait()
+
+
+# --- the package for students ---------------------------------------------------------------------------------------
+
+
+def pack_for_students(options: argparse.Namespace) -> int:
+    """Write the zip that students get."""
+    assignment = load_assignment(options.reference or reference_folder())
+    data = student_package.package(assignment)
+    try:
+        options.into.write_bytes(data)
+    except OSError as error:
+        raise UsageError(
+            f"{options.into} cannot be written: {error.strerror}. Name another file with --into."
+        ) from error
+    print(f"For students, without the solution, its runs and the thresholds: {options.into}")
+    return 0
+
+
 # --- selftest -------------------------------------------------------------------------------------------------------
 
 
@@ -276,6 +344,8 @@ def _data_line() -> tuple[bool, str, str]:
 
 
 def _reference_line(assignment: Assignment) -> tuple[bool, str, str]:
+    if assignment.is_students:
+        return True, "reference", "the copy for students: without the solution, its runs and the thresholds"
     bands = sorted(path.stem for path in (assignment.folder / "bands").glob("*.json"))
     return (
         bool(bands),

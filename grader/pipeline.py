@@ -136,6 +136,7 @@ def report_of(case: Case, folder: Path, setup: Setup) -> Report:
             id=case.submission.id,
             source=case.submission.source,
             sha256=case.submission.sha256,
+            student=case.submission.student,
             profile=setup.profile.name,
             criteria=tuple(judge(criterion, case, setup) for criterion in assignment.criteria),
             remarks=(*case.submission.remarks, *_remarks(case, setup)),

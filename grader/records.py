@@ -114,8 +114,22 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Student:
+    """Whose work it is, as a course system's download says. `key` is the system's own identifier (Moodle's participant,
+    Canvas's user, Gradescope's student id or address, the login of nbgrader and GitHub); `late` is set where the download
+    marks it so; `attempt` counts from 1 among those of the same student that were found."""
+
+    system: str
+    key: str
+    name: str | None = None
+    late: bool = False
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """What one student handed in. `notebook` is the file to run, `logs` the folder of submitted event files, if any.
+    """What one student handed in. `notebook` is the file to run, `logs` the folder of submitted event files, if any;
+    `student` is known where a course system's download tells.
 
     `remarks` are what intake noticed (two notebooks in one submission, …); `sha256` is that of the notebook's bytes.
     """
@@ -127,6 +141,7 @@ class Submission:
     cells: tuple[Cell, ...]
     logs: Path | None = None
     remarks: tuple[Finding, ...] = ()
+    student: Student | None = None
 
 
 # --- what was observed ----------------------------------------------------------------------------------------------
@@ -454,6 +469,7 @@ class Grade:
     environment: Mapping[str, str | int] = dataclasses.field(default_factory=dict)
     error: Message | None = None
     harness_failed: bool = False
+    student: Student | None = None
 
     @property
     def score(self) -> float:

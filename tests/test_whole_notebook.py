@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from grader.assignment import load_assignment
 from grader.batch import observe
 from grader.cli import main, parser
 from grader.commands import prepared
 from grader.errors import GraderError
 from grader.formats.events import read_runs
 from grader.judging import Judges
+from grader.pipeline import case_of, judge, report_of
 from grader.places import reference_folder
-from grader.records import Run
+from grader.records import Run, Status
 from grader.stages.intake import find_submissions
+from grader.student_package import package
 
 pytestmark = pytest.mark.notebook
 
@@ -126,3 +131,28 @@ def test_another_rubric_is_applied_to_the_evidence_that_is_there(
     said = capsys.readouterr()
     assert "87 of 103 points" in said.out
     assert "running the notebook" not in said.err
+
+
+def test_a_students_copy_fails_nothing_for_want_of_reference_runs(quick: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(package(load_assignment(reference_folder())))) as outer:
+        (wheel,) = [name for name in outer.namelist() if name.endswith(".whl")]
+        with zipfile.ZipFile(io.BytesIO(outer.read(wheel))) as inner:
+            inner.extractall(tmp_path)
+    copy = str(tmp_path / "grader" / "reference")
+    options = parser().parse_args(["grade", SOLUTION, "--data", "embedded", "--reference", copy])
+    with prepared(options, quick / ".evidence") as setup:
+        seen = observe(find_submissions([Path(SOLUTION)], tmp_path)[0], setup, tmp_path, lambda stage: None)
+        case = case_of(seen.submission, seen.found, seen.evidence, setup)
+        report = report_of(case, seen.evidence, setup)
+        worse = dataclasses.replace(case, runs={**case.runs, "relu_bn_fixed": louder(case.runs["relu_bn_fixed"])})
+        (fixed,) = [criterion for criterion in setup.assignment.criteria if criterion.id == "bn.fixed_run"]
+        assert judge(fixed, worse, setup).status is Status.UNDECIDED
+        ours = dataclasses.replace(setup, assignment=load_assignment(reference_folder()))
+        assert judge(fixed, worse, ours).status is Status.FAILED
+    assert report.grade.score == 84
+    assert "remark.students_copy" in [remark.code for remark in report.grade.remarks]
+
+
+def louder(run: Run) -> Run:
+    """The run with values three times as high."""
+    return dataclasses.replace(run, scalars=tuple(dataclasses.replace(s, values=3 * s.values) for s in run.scalars))

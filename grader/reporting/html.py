@@ -45,6 +45,7 @@ def student_page(report: Report, *, data_note: Message | None = None) -> str:
         cells=handed_in.cell_views(report),
         cells_left=handed_in.cells_left(report),
         facts=view.facts(grade),
+        board=view.board_command(grade),
     )
 
 

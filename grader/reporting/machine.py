@@ -6,6 +6,7 @@ The keys are those of the stable surface: some may join them, none may change it
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -52,7 +53,7 @@ def _escaped(found: re.Match[str]) -> str:
 def _result(grade: Grade, *, findings: bool) -> Json:
     return {
         "format": RESULT_FORMAT,
-        "submission": {"id": grade.id, "source": grade.source, "sha256": grade.sha256},
+        "submission": {"id": grade.id, "source": grade.source, "sha256": grade.sha256, **_student(grade)},
         **_outcome(grade),
         "criteria": [_judgement(judgement, findings=findings) for judgement in grade.criteria if not grade.error],
         "remarks": [_remark(finding) for finding in grade.remarks],
@@ -64,6 +65,10 @@ def _result(grade: Grade, *, findings: bool) -> Json:
         },
         "environment": dict(grade.environment),
     }
+
+
+def _student(grade: Grade) -> Json:
+    return {"student": dataclasses.asdict(grade.student)} if grade.student else {}
 
 
 def _outcome(grade: Grade) -> Json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from grader.records import Finding, Grade, Judgement, Report, Severity, Status
 from grader.reporting.text import clip, inert
@@ -28,6 +28,11 @@ def one_line(grade: Grade) -> str:
         return flat(f"{grade.id}: not graded: {grade.error}")
     waiting = f", {grade.awaiting_review} to be read" if grade.awaiting_review else ""
     return flat(f"{grade.id}: {points_of(grade.score, grade.max_score)} points{waiting}")
+
+
+def findings(found: Iterable[Finding], *, width: int = 100) -> str:
+    """Findings by themselves, without a newline at the end; empty when there are none."""
+    return "\n".join(line for finding in found for line in _finding(finding, width))
 
 
 def _lines(report: Report, width: int) -> Iterator[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from grader.records import Finding, Grade, Judgement, Message, Report, Severity, Status
+from grader.records import Finding, Grade, Judgement, Message, Report, Severity, Status, Student
 from grader.reporting.text import clip
 from grader.reporting.words import (
     SEVERITY_WORDS,
@@ -263,6 +264,19 @@ def text_of(message: Message | None) -> str | None:
     return None if message is None else str(message)
 
 
+def board_command(grade: Grade) -> str:
+    """The command that opens a submission's runs in TensorBoard, from the folder of the class."""
+    return f"grader tensorboard . {shlex.quote(grade.id)}"
+
+
+def _whose(student: Student) -> Iterable[tuple[str, str]]:
+    """Who handed it in, as the course system's download says."""
+    if student.name:
+        yield "Student", student.name
+    yield f"Identifier in {student.system}", student.key
+    yield "Attempt", f"{student.attempt}, handed in late" if student.late else str(student.attempt)
+
+
 # --- environment ----------------------------------------------------------------------------------------------------
 
 
@@ -270,6 +284,7 @@ def facts(grade: Grade) -> tuple[tuple[str, str], ...]:
     """Where and at what cost the notebook ran, as name and value."""
     resources = grade.resources
     return (
+        *(_whose(grade.student) if grade.student else ()),
         ("Source", grade.source),
         ("SHA-256 of the notebook", grade.sha256),
         ("Profile", grade.profile),
