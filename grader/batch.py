@@ -11,7 +11,7 @@ from pathlib import Path
 from grader import pipeline, store
 from grader.errors import GraderError, UnreadableSubmission
 from grader.formats.notebooks import read_file
-from grader.judging import Judges, Observed, data_note, report, write
+from grader.judging import Judges, Observed, data_note, read_overviews, report, write
 from grader.pipeline import Progress, Setup
 from grader.records import Grade, Report, say
 from grader.reporting import html, machine
@@ -108,8 +108,12 @@ def _ungraded(candidate: Candidate, setup: Setup, error: Exception) -> Report:
 
 
 def write_class(grades: Sequence[Grade], setup: Setup, out: Path) -> None:
-    """The three files of the class."""
+    """The files of the class: two for programs, and the pages, from the overview that lies in each submission's folder."""
     store.write_text(out / "results.json", machine.class_json(grades))
     store.write_text(out / "grades.csv", machine.grades_csv(grades))
-    page = html.class_page(grades, title=setup.assignment.name, data_note=data_note(setup))
-    store.write_text(out / "index.html", page)
+    overviews = read_overviews(out, [grade.id for grade in grades])
+    pages = html.class_pages(
+        grades, overviews, setup.reference.bands, title=setup.assignment.name, data_note=data_note(setup)
+    )
+    for name, page in pages.items():
+        store.write_text(out / name, page)

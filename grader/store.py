@@ -18,6 +18,7 @@ from grader.errors import BrokenReference
 from grader.records import Band, Floats, Ints, Reference
 
 BANDS_FORMAT = "grader.bands/1"
+OVERVIEW = "overview.json"  # in a submission's folder: what the class's pages show of it
 
 
 def evidence_key(facts: Mapping[str, object]) -> str:

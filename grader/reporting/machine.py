@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import PurePath
 
-from grader.records import Finding, Grade, Judgement, Report, RunSummary, Severity
+from grader.records import Decision, Finding, Grade, Judgement, Report, RunSummary, Severity
 from grader.reporting.text import inert, one_line
 from grader.reporting.view import lost_points
 from grader.reporting.words import STATUS_WORDS, cell_place, log_place, tidy
@@ -83,7 +83,18 @@ def _judgement(judgement: Judgement, *, findings: bool) -> Json:
         "max_points": judgement.criterion.points,
         "blocked_by": judgement.blocked_by,
     }
+    if judgement.decision is not None:
+        document["review"] = _decision(judgement.decision)
     return document | {"findings": [_finding(finding) for finding in judgement.findings]} if findings else document
+
+
+def _decision(decision: Decision) -> Json:
+    return {
+        "points": tidy(decision.points),
+        "by": decision.by,
+        "on": decision.on,
+        "comment": decision.comment,
+    }
 
 
 def _finding(finding: Finding) -> Json:
@@ -127,9 +138,9 @@ def grades_csv(grades: Sequence[Grade]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
-        _cell(name) for name in ("id", "source", "status", "score", "max_score", "awaiting_review", *ids, "error")
+        cell(name) for name in ("id", "source", "status", "score", "max_score", "awaiting_review", *ids, "error")
     )
-    writer.writerows([_cell(value) for value in _row(grade, ids)] for grade in grades)
+    writer.writerows([cell(value) for value in _row(grade, ids)] for grade in grades)
     return text.getvalue()
 
 
@@ -144,7 +155,8 @@ def _row(grade: Grade, ids: Sequence[str]) -> Iterator[str | float]:
     yield ""
 
 
-def _cell(value: str | float) -> str:
+def cell(value: str | float) -> str:
+    """A value as a cell that no spreadsheet takes for a formula."""
     text = inert(str(value))
     return "'" + text if _FORMULA.match(str(value)) and not _NUMBER.fullmatch(text) else text
 
