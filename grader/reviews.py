@@ -21,7 +21,7 @@ from grader import store
 from grader.errors import UsageError
 from grader.records import Decision, Judgement, Report, Status
 from grader.reporting.machine import cell
-from grader.reporting.overview import Subject, subject_key
+from grader.reporting.overview import Subject, parts_of, subject_key
 from grader.reporting.text import clip, one_line
 from grader.reporting.words import tidy
 
@@ -47,7 +47,7 @@ class _Row:
 
     @property
     def owner(self) -> str:
-        return one_line(clip(self.key.split("/", 2)[-1] or "no submission", 80))
+        return one_line(clip(parts_of(self.key)[1], 80))
 
 
 def decided(report: Report, decisions: Mapping[str, Decision]) -> Report:
@@ -120,9 +120,9 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _line(key: str, decision: Decision) -> dict[str, str]:
-    criterion, _, submission = key.split("/", 2)
+    criterion, submission = parts_of(key)
     return {
-        "submission": cell(submission),
+        "submission": _foreign(submission),
         "criterion": cell(criterion),
         "points": str(tidy(decision.points)),
         "of": str(decision.most),
@@ -147,7 +147,7 @@ def _sheet_line(subject: Subject, decision: Decision | None) -> dict[str, str]:
     known = _line(subject.key, decision) if decision and decision.most == subject.criterion.points else {}
     return {
         **known,
-        "submission": cell(subject.submission),
+        "submission": _foreign(subject.submission),
         "criterion": cell(subject.criterion.id),
         "of": str(subject.criterion.points),
         "title": cell(subject.criterion.title),

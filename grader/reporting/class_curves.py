@@ -81,8 +81,8 @@ def odd_ones(shown: Iterable[RunPicture]) -> tuple[OddOne, ...]:
 def _picture(anchor: str, own: Sequence[tuple[str, Sketch]], band: Band | None) -> RunPicture:
     sketches = [sketch for _, sketch in own]
     points = len(band.steps) if band is not None else int(median(sketch.points for sketch in sketches))
-    drawn = class_picture([_placed(s) for s in sketches], float(points), _band(band))
     why = _judge([end(s.values) for s in sketches], band)
+    drawn = class_picture([_placed(s) for s in sketches], [not reason for reason in why], float(points), _band(band))
     odd = tuple(_odd(own[i], reason, drawn, i) for i, reason in enumerate(why) if reason)
     apart = {one.line for one in odd[:MOST_DRAWN]}
     first = sketches[0]

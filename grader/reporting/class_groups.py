@@ -15,6 +15,7 @@ from grader.reporting.text import clip
 from grader.reporting.words import STATUS_WORDS, count
 
 MOST_PAIRS = 60
+FEW = 12  # names that a list shows at once
 _NAME = 60  # characters of a name in a list
 
 

@@ -106,6 +106,7 @@ def _render(name: str, **values: object) -> str:
             svg=svg,
             bars=class_view,
             most_drawn=class_curves.MOST_DRAWN,
+            few=class_groups.FEW,
         )
     )
 

@@ -30,8 +30,8 @@ _FEWEST_CODE, _FEWEST_WORDS = 12, 8  # fingerprints, below which alike means not
 _ALIKE = 0.6  # of the fingerprints of both
 _COMMON = 10  # submissions that may share what is still somebody's own; MOSS's m
 _FEWEST_POINTS, _FEWEST_VALUES = 5, 3  # of a curve: a constant is everybody's
-_TOKEN = re.compile(
-    r'#[^\n]*|(?P<string>"""[\s\S]*?"""|\'\'\'[\s\S]*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\')'
+_TOKEN = re.compile(  # a string that is never closed ends with its line, or the source: so nothing is tried twice
+    r'#[^\n]*|(?P<string>"""[\s\S]*?(?:"""|\Z)|\'\'\'[\s\S]*?(?:\'\'\'|\Z)|"(?:\\.|[^"\\\n])*"?|\'(?:\\.|[^\'\\\n])*\'?)'
     r"|(?P<number>\d[\w.]*)|(?P<name>[^\W\d]\w*)|(?P<sign>[^\s\w])"
 )
 _KNOWN = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | {"self", "tf", "np"}

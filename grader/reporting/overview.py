@@ -9,9 +9,11 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, unquote
 
 import numpy as np
 
@@ -122,7 +124,18 @@ def subject_key(criterion: str, report: Report) -> str:
     answer = next((c.text for c in report.exhibit.conclusions if c.criterion == criterion), None)
     kind, content = ("notebook", report.grade.sha256) if answer is None else ("text", " ".join(answer.split()))
     digest = hashlib.sha256(content.encode("utf-8", "backslashreplace")).hexdigest()[:32]
-    return f"{criterion}/{kind}:{digest}/{inert(report.grade.id)}"
+    return f"{_spelled(criterion)}/{kind}:{digest}/{_spelled(report.grade.id)}"
+
+
+def _spelled(name: str) -> str:
+    """A name that passes through any table and spreadsheet as it is: letters and digits stay, signs become %XX."""
+    return re.sub(r"[^\w. -]", lambda found: quote(found.group(), safe="", errors="replace"), inert(name))
+
+
+def parts_of(key: str) -> tuple[str, str]:
+    """The criterion and the submission that a key names, for people."""
+    criterion, _, submission = key.split("/", 2)
+    return unquote(criterion), unquote(submission)
 
 
 def _subject(judgement: Judgement, report: Report) -> Subject:

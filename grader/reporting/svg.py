@@ -195,14 +195,19 @@ class ClassPicture:
 
 
 def class_picture(
-    series: Sequence[tuple[Floats, Floats]], end: float, band: tuple[Floats, Floats, Floats] | None
+    series: Sequence[tuple[Floats, Floats]],
+    usual: Sequence[bool],
+    end: float,
+    band: tuple[Floats, Floats, Floats] | None,
 ) -> ClassPicture:
-    """Series of (places, values), from place 0 to `end`, over a band of (places, lowest, highest). What lies beyond the
-    end is drawn at the edge."""
+    """Series of (places, values), from place 0 to `end`, over a band of (places, lowest, highest). The band and the usual
+    series have all the room; what lies beyond is drawn at the edge."""
     at = np.concatenate([places for places, _ in series] or [np.empty(0)])
     values = np.concatenate([values for _, values in series] or [np.empty(0)])
+    shaping = [values for (_, values), one in zip(series, usual, strict=True) if one]
     x = Scale(low=0.0, high=end, unit=None, start=LEFT, end=WIDTH - RIGHT)
-    y = scale(np.concatenate((values, *(band[1:] if band else ()))), TOP + CURVE_PLOT, TOP)
+    framed = scale(np.concatenate([*shaping, *(band[1:] if band else ()), np.empty(0)]), TOP + CURVE_PLOT, TOP)
+    y = framed or scale(values, TOP + CURVE_PLOT, TOP)
     heights = y(values).tolist() if y else [math.nan] * len(values)
     across = x(at).tolist()
     ends = [0, *accumulate(len(places) for places, _ in series)]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from grader.records import Decision, Grade, Status
+from grader.records import Decision, Grade, Judgement, Status
 from grader.reporting.class_groups import Member, member
 from grader.reporting.class_view import report_href, worksheet_path
 from grader.reporting.conclusion_view import ClaimView, claim_view
@@ -48,31 +49,35 @@ class Worksheet:
 
 def worksheets(grades: Sequence[Grade], overviews: Sequence[Overview]) -> tuple[Worksheet, ...]:
     """One for each criterion that has been, or has to be, decided by a person, in the rubric's order."""
-    judged = {(g.id, j.criterion.id): j for g in grades if g.error is None for j in g.criteria}
-    criteria = dict.fromkeys(j.criterion for j in judged.values())
-    subjects = [subject for shown in overviews for subject in shown.subjects]
-    found = []
-    for criterion in criteria:
-        own = [s for s in subjects if s.criterion.id == criterion.id and (s.submission, criterion.id) in judged]
-        lost = [g for g, c in judged if c == criterion.id and judged[g, c].status in (Status.FAILED, Status.BLOCKED)]
-        asked = {subject.submission for subject in own}
-        limit = max(_FEWEST_WORDS, _ALL_WORDS // max(1, len(own)))
-        decisions = [judged[s.submission, criterion.id].decision for s in own]
-        if own:
-            found.append(
-                Worksheet(
-                    path=worksheet_path(criterion.id),
-                    name=worksheet_path(criterion.id).removeprefix("review/"),
-                    title=criterion.title,
-                    points=criterion.points,
-                    answers=tuple(
-                        _answer(n, s, d, limit) for n, (s, d) in enumerate(zip(own, decisions, strict=True), start=1)
-                    ),
-                    waiting=decisions.count(None),
-                    missing=tuple(member(name, criterion.id) for name in lost if name not in asked),
-                )
-            )
-    return tuple(found)
+    judged: dict[str, dict[str, Judgement]] = defaultdict(dict)  # by criterion and submission
+    for grade in grades:
+        for judgement in grade.criteria if grade.error is None else ():
+            judged[judgement.criterion.id][grade.id] = judgement
+    subjects: dict[str, list[Subject]] = defaultdict(list)
+    for subject in (subject for shown in overviews for subject in shown.subjects):
+        if subject.submission in judged[subject.criterion.id]:
+            subjects[subject.criterion.id].append(subject)
+    return tuple(_worksheet(subjects[name], by_submission) for name, by_submission in judged.items() if subjects[name])
+
+
+def _worksheet(subjects: Sequence[Subject], judged: Mapping[str, Judgement]) -> Worksheet:
+    criterion = subjects[0].criterion
+    decisions = [judged[subject.submission].decision for subject in subjects]
+    limit = max(_FEWEST_WORDS, _ALL_WORDS // len(subjects))
+    asked = {subject.submission for subject in subjects}
+    lost = [name for name, j in judged.items() if j.status in (Status.FAILED, Status.BLOCKED) and name not in asked]
+    path = worksheet_path(criterion.id)
+    return Worksheet(
+        path=path,
+        name=path.rsplit("/", 1)[-1],
+        title=criterion.title,
+        points=criterion.points,
+        answers=tuple(
+            _answer(n, s, d, limit) for n, (s, d) in enumerate(zip(subjects, decisions, strict=True), start=1)
+        ),
+        waiting=decisions.count(None),
+        missing=tuple(member(name, criterion.id) for name in lost),
+    )
 
 
 def _answer(n: int, subject: Subject, decision: Decision | None, limit: int) -> Answer:

@@ -48,7 +48,7 @@ svg symbol use desc path circle rect text g
 """
 ATTRIBUTES = """
 lang charset http-equiv content name class id href role tabindex scope colspan title data-sortable data-filterable data-sort data-key
-aria-label aria-labelledby aria-hidden focusable viewbox preserveaspectratio d x y cx cy r rx width height text-anchor
+aria-label aria-labelledby open aria-hidden focusable viewbox preserveaspectratio d x y cx cy r rx width height text-anchor
 """
 LINK = r"#.*|(\.\./)?[\w%.~-]+/report\.html(#[\w%.~-]+)?|(\.\./)?index\.html|(review/)?[\w.~-]+\.html"
 PAYLOADS = [
