@@ -16,7 +16,7 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, combinations
+from itertools import chain, combinations, islice
 from typing import Protocol
 
 import numpy as np
@@ -26,6 +26,8 @@ from grader.records import Cell, CellKind, Run
 _TOKENS_IN_A_ROW, _WINDOW = 8, 4
 _WORDS_IN_A_ROW = 4
 _MOST_TOKENS = 20_000  # of a notebook
+_MOST_TEXT = 50_000  # characters of its answers
+_MOST_SERIES = 500  # that were handed in
 _FEWEST_CODE, _FEWEST_WORDS = 12, 8  # fingerprints, below which alike means nothing
 _ALIKE = 0.6  # of the fingerprints of both
 _COMMON = 10  # submissions that may share what is still somebody's own; MOSS's m
@@ -111,14 +113,15 @@ def _winnowed(grams: Sequence[int]) -> Iterator[int]:
 
 def word_prints(texts: Iterable[str]) -> frozenset[int]:
     """Fingerprints of answers: letters and digits alone count."""
-    return frozenset(chain.from_iterable(_grams(re.findall(r"\w+", text.lower()), _WORDS_IN_A_ROW) for text in texts))
+    words = (re.findall(r"\w+", text[:_MOST_TEXT].lower()) for text in texts)
+    return frozenset(chain.from_iterable(_grams(found, _WORDS_IN_A_ROW) for found in words))
 
 
 def series_prints(runs: Iterable[Run]) -> frozenset[int]:
     """One fingerprint for each scalar series that was handed in and is nobody's by itself: five values or more, of which
     three differ."""
     found = set()
-    for series in chain.from_iterable(run.scalars for run in runs):
+    for series in islice(chain.from_iterable(run.scalars for run in runs), _MOST_SERIES):
         values = series.values.astype(np.float32)
         if len(values) >= _FEWEST_POINTS and len(np.unique(values[np.isfinite(values)])) >= _FEWEST_VALUES:
             found.add(zlib.crc32(values.tobytes()))

@@ -352,7 +352,7 @@ def test_a_folder_without_results_is_wrong_use(out: Path, spoil: object, capsys:
 def test_a_place_that_cannot_be_written_is_told_in_one_sentence(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (out.parent / "file").write_text("")
     assert main(["review", str(out), "--write", str(out.parent / "file" / "sheet.csv")]) == 2
-    assert "cannot be written: Not a directory" in capsys.readouterr().err
+    assert "cannot be written: " in capsys.readouterr().err
 
 
 def test_grades_of_the_class_count_decisions() -> None:
