@@ -14,7 +14,7 @@ from grader import pipeline, receipt, store
 from grader.errors import CannotWrite, GraderError, SetAside, UnreadableSubmission, is_full_disk
 from grader.formats.notebooks import read_file
 from grader.journal import MOST_CRASHES, Done, Journal
-from grader.judging import Judges, Observed, data_note, report, write
+from grader.judging import Judges, Observed, data_note, read_overviews, report, write
 from grader.pipeline import Progress, Setup
 from grader.records import Grade, Report, say
 from grader.reporting import html, machine
@@ -171,6 +171,7 @@ def common_digest(setup: Setup) -> str:
         "seed": plan.seed,
         "sandbox": plan.mechanism,
         "accelerated": plan.accelerated,
+        "decisions": sorted((key, repr(decision)) for key, decision in setup.decisions.items()),
     }
     return receipt.digest_of(settings, [Path(__file__).parent, setup.assignment.folder])
 
@@ -225,8 +226,12 @@ def _ungraded(candidate: Candidate, setup: Setup, error: Exception) -> Report:
 
 
 def write_class(grades: Sequence[Grade], setup: Setup, out: Path) -> None:
-    """The three files of the class."""
+    """The files of the class: two for programs, and the pages, from the overview that lies in each submission's folder."""
     store.write_text(out / "results.json", machine.class_json(grades))
     store.write_text(out / "grades.csv", machine.grades_csv(grades))
-    page = html.class_page(grades, title=setup.assignment.name, data_note=data_note(setup))
-    store.write_text(out / "index.html", page)
+    overviews = read_overviews(out, [grade.id for grade in grades])
+    pages = html.class_pages(
+        grades, overviews, setup.reference.bands, title=setup.assignment.name, data_note=data_note(setup)
+    )
+    for name, page in pages.items():
+        store.write_text(out / name, page)

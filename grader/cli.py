@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     _add_grade(verbs.add_parser("grade", help="grade notebooks, folders and archives of submissions"))
     _add_check(verbs.add_parser("check", help="grade one notebook and print the result"))
     _add_export(verbs.add_parser("export", help="put what `grade` wrote into another program's format"))
+    _add_review(verbs.add_parser("review", help="take down what a person decides: points and a comment for an answer"))
     _add_reference(verbs.add_parser("reference", help="work on the reference runs"))
     _add_selftest(
         verbs.add_parser("selftest", help="grade the corpus of situations and compare with what each must get")
@@ -108,6 +109,15 @@ def _add_export(verb: argparse.ArgumentParser) -> None:
             help="the file to write" if form.packed else "the file to write (default: standard output)",
         )
         one.set_defaults(run="export")
+
+
+def _add_review(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("out", type=Path, metavar="DIR", help="the folder that `grade --out` wrote")
+    way = verb.add_mutually_exclusive_group()
+    way.add_argument("--write", type=Path, metavar="FILE.csv", help="write all answers to a spreadsheet")
+    way.add_argument("--read", type=Path, metavar="FILE.csv", help="take the decisions from such a spreadsheet")
+    verb.add_argument("--by", metavar="NAME", help="who decides (default: the name of this login)")
+    verb.set_defaults(run="review")
 
 
 def _add_reference(verb: argparse.ArgumentParser) -> None:

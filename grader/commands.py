@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import getpass
+import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from grader import batch, board, journal, pipeline, receipt, store, student_package, watching
+from grader import (
+    batch,
+    board,
+    journal,
+    pipeline,
+    receipt,
+    reviewing,
+    reviews,
+    store,
+    student_package,
+    watching,
+)
 from grader import selftest as corpus
 from grader.assignment import Assignment, load_assignment
 from grader.data import load, mnist, save, slice_for
@@ -24,13 +37,16 @@ from grader.exports import github, gradescope, junit
 from grader.exports.results import Result, parse
 from grader.formats.notebooks import read_notebook
 from grader.homework import HOMEWORK, at_once
+from grader.judging import read_overviews
 from grader.pipeline import Setup
 from grader.places import reference_folder
 from grader.processes import threads
 from grader.progress import display
-from grader.records import Floats, Ints, Report, Status
+from grader.records import Decision, Floats, Ints, Report, Status
 from grader.reporting import machine, roll, terminal
+from grader.reporting.overview import Subject
 from grader.reporting.text import inert, one_line
+from grader.reporting.words import count
 from grader.sandbox import WarmWorker, choose, describe
 from grader.sandbox.plan import Plan
 from grader.situations import Situation, load_all
@@ -97,12 +113,14 @@ def _jobs(asked: int | None, work: int) -> int:
 def grade(options: argparse.Namespace) -> int:
     """Grade a class and write its pages."""
     digest, evidence = receipt.command_digest(options), options.out / ".evidence"
+    decisions = reviews.read(options.out / reviews.NAME)
     with tempfile.TemporaryDirectory(prefix="gr-intake-") as workspace:
         intake = take_in(options.paths, Path(workspace))
         candidates = intake.candidates
         print(roll.roll(intake), file=sys.stderr)
         jobs = _jobs(options.jobs, len(candidates))
-        with prepared(options, evidence) as setup:
+        with prepared(options, evidence) as usual:
+            setup = dataclasses.replace(usual, decisions=decisions)
             with journal.opened(evidence) as known, display(len(candidates)) as watch:
                 outcome = batch.grade_all(candidates, setup, options.out, jobs, watch, journal=known)
             return _tell(outcome, setup, options, digest)
@@ -197,6 +215,64 @@ def _own(options: argparse.Namespace, workspace: Path) -> Candidate:
     if options.logs is not None and not options.logs.exists():
         raise UsageError(f"There are no logs at {options.logs}. Name the folder logs/ or an archive of it.")
     return dataclasses.replace(find_submissions([options.notebook], workspace)[0], logs=options.logs)
+
+
+# --- review ---------------------------------------------------------------------------------------------------------
+
+
+def review(options: argparse.Namespace) -> int:
+    """Take down what people decide, from the terminal or through a spreadsheet."""
+    subjects = _subjects(options.out)
+    path = options.out / reviews.NAME
+    known = reviews.read(path)
+    left = reviews.waiting(subjects, known)
+    try:
+        if options.write is not None:
+            return _write_sheet(options.write, subjects, known)
+        by, on = options.by or _login(), date.today().isoformat()
+        if options.read is not None:
+            made = reviews.read_sheet(options.read, subjects, known, by, on)
+            reviews.record(path, made)
+            print(f"{len(made)} decisions taken over.")
+        elif left:
+            reviewing.ask(left, options.out, by, on, lambda decision: reviews.record(path, decision))
+    except OSError as error:
+        raise UsageError(f"{error.filename or path} cannot be written: {error.strerror}.") from error
+    waiting = len(reviews.waiting(subjects, reviews.read(path)))
+    print(
+        f"{count(waiting, 'answer')} of {len(subjects)} to be decided. Decisions are in {path}; the `grader grade` command "
+        "that wrote these results, given again, takes them into points and pages. It runs no notebook again."
+    )
+    return 0
+
+
+def _subjects(out: Path) -> list[Subject]:
+    """All that a person decides in the results of a class."""
+    try:
+        results = json.loads((out / "results.json").read_text(encoding="utf-8"))["results"]
+        names = [str(result["submission"]["id"]) for result in results]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"There are no results of a class in {out}. Name the folder that `grader grade` wrote."
+        ) from error
+    return [subject for shown in read_overviews(out, names) for subject in shown.subjects]
+
+
+def _write_sheet(path: Path, subjects: Sequence[Subject], known: Mapping[str, Decision]) -> int:
+    if path.exists():
+        raise UsageError(f"{path} is there already, and may hold somebody's work. Name another file.")
+    store.write_text(path, reviews.sheet(subjects, known))
+    print(
+        f"{count(len(subjects), 'answer')}: {path}. Fill in `points` and `comment`; then grader review DIR --read {path}."
+    )
+    return 0
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError) as error:
+        raise UsageError("This login has no name. Say who decides: --by NAME.") from error
 
 
 # --- reference build ------------------------------------------------------------------------------------------------

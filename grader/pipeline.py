@@ -8,8 +8,8 @@ from __future__ import annotations
 import inspect
 import secrets
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +24,7 @@ from grader.processes import threads
 from grader.records import (
     Case,
     Criterion,
+    Decision,
     Exhibit,
     Finding,
     Grade,
@@ -47,7 +48,8 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What is the same for all submissions of a batch: the homework, its data, how it is run, where evidence lies."""
+    """What is the same for all submissions of a batch: the homework, its data, how it is run, where evidence lies, and what
+    people have decided (`grader.reviews`)."""
 
     homework: Homework
     assignment: Assignment
@@ -57,6 +59,7 @@ class Setup:
     data_digest: str
     reference: Reference
     evidence: Path
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
 
 
 def observe(submission: Submission, found: Extraction, setup: Setup, progress: Progress) -> Path:
@@ -152,6 +155,7 @@ def report_of(case: Case, folder: Path, setup: Setup) -> Report:
         submission=case.submission,
         execution=case.execution,
         exhibit=_or_else(Exhibit(), lambda: homework.exhibit(case, assignment)),
+        submitted_runs=case.submitted_runs,
     )
 
 

@@ -433,8 +433,21 @@ class Criterion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a person decided on one criterion of one submission: `points` of `most`, who, on which day (ISO 8601), and a
+    comment for the student."""
+
+    points: float
+    most: int
+    by: str
+    on: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """A criterion with its verdict and its points; `claim` is the sentence that the student reads."""
+    """A criterion with its verdict and its points; `claim` is the sentence that the student reads. `decision` is set where
+    a person has decided, and the points are theirs."""
 
     criterion: Criterion
     claim: str
@@ -442,6 +455,7 @@ class Judgement:
     points: float
     blocked_by: str | None
     findings: tuple[Finding, ...]
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -543,9 +557,11 @@ class Exhibit:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Report:
-    """What is handed to reporting: the grade, and what to show beside it (None where the submission is ungraded)."""
+    """What is handed to reporting: the grade, and what to show beside it (None where the submission is ungraded).
+    `submitted_runs` are those that were handed in, not those of the re-run."""
 
     grade: Grade
     submission: Submission | None = None
     execution: Execution | None = None
     exhibit: Exhibit = dataclasses.field(default_factory=Exhibit)
+    submitted_runs: Mapping[str, Run] = dataclasses.field(default_factory=dict)

@@ -24,6 +24,7 @@ from grader.errors import GO_ON, BrokenReference, CannotWrite, InUse, is_of_disk
 from grader.records import Band, Floats, Ints, Reference
 
 BANDS_FORMAT = "grader.bands/1"
+OVERVIEW = "overview.json"  # in a submission's folder: what the class's pages show of it
 _MAX_BANDS = 64 << 20  # bytes; those of whole MNIST have two million
 _SEAL = "seal.json"  # in a folder of evidence: how its files looked when it was made
 RESERVE_MIB = 64  # left on every disk that is written to; the results of a submission are a few

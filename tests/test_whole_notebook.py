@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import io
 import json
@@ -156,3 +157,31 @@ def test_a_students_copy_fails_nothing_for_want_of_reference_runs(quick: Path, t
 def louder(run: Run) -> Run:
     """The run with values three times as high."""
     return dataclasses.replace(run, scalars=tuple(dataclasses.replace(s, values=3 * s.values) for s in run.scalars))
+
+
+def test_what_a_person_decides_counts_from_the_next_grading_on_and_survives_every_other(
+    quick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet = tmp_path / "sheet.csv"
+    assert main(["review", str(quick), "--write", str(sheet)]) == 0
+    with sheet.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["criterion"] for row in rows] == ["relu.conclusion", "bn.conclusion", "raw.conclusion"]
+    rows[0] |= {"points": "6,5", "comment": "Almost."}
+    with sheet.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    assert main(["review", str(quick), "--read", str(sheet), "--by", "Petrova"]) == 0
+    kept = (quick / "reviews.csv").read_bytes()
+    capsys.readouterr()
+    assert grade(quick) == 0
+    assert "90.5 of 100 points, 9 to be read" in capsys.readouterr().out
+    assert "Almost." in (quick / "solution" / "report.html").read_text()
+    changed = tmp_path / "reference"
+    shutil.copytree(reference_folder(), changed)
+    rubric = (changed / "assignment.toml").read_text()
+    (changed / "assignment.toml").write_text(rubric.replace("points = 12", "points = 15", 1))
+    assert grade(quick, "--reference", str(changed)) == 0
+    assert "93.5 of 103 points, 9 to be read" in capsys.readouterr().out
+    assert (quick / "reviews.csv").read_bytes() == kept

@@ -14,8 +14,19 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from grader.records import Grade, Message, Report
-from grader.reporting import class_view, conclusion_view, figures, handed_in, svg, view
+from grader.records import Band, Grade, Message, Report
+from grader.reporting import (
+    class_curves,
+    class_groups,
+    class_view,
+    conclusion_view,
+    figures,
+    handed_in,
+    svg,
+    view,
+    worksheet,
+)
+from grader.reporting.overview import Overview
 from grader.reporting.text import inert
 from grader.reporting.words import STATUS_MEANINGS, STATUS_WORDS
 
@@ -49,10 +60,40 @@ def student_page(report: Report, *, data_note: Message | None = None) -> str:
     )
 
 
-def class_page(grades: Sequence[Grade], *, title: str, data_note: Message | None = None) -> str:
-    """The page of a class: summary, distribution, a sortable table, and what could not be graded."""
+def class_pages(
+    grades: Sequence[Grade],
+    overviews: Sequence[Overview],
+    bands: Mapping[tuple[str, str], Band],
+    *,
+    title: str,
+    data_note: Message | None = None,
+) -> Mapping[str, str]:
+    """The pages of a class by their paths below the results: the class itself, all curves, and a worksheet for each
+    criterion that a person decides."""
+    pictures = class_curves.pictures(overviews, bands)
+    odd = class_curves.odd_ones(pictures)
+    index = class_page(grades, title=title, data_note=data_note, overviews=overviews, odd=odd)
+    sheets = worksheet.worksheets(grades, overviews)
+    return {
+        "index.html": index,
+        class_view.CURVES: _render("curves.html", title=title, data_note=view.text_of(data_note), pictures=pictures),
+        **{sheet.path: _render("worksheet.html", title=title, sheet=sheet, sheets=sheets) for sheet in sheets},
+    }
+
+
+def class_page(
+    grades: Sequence[Grade],
+    *,
+    title: str,
+    data_note: Message | None = None,
+    overviews: Sequence[Overview] = (),
+    odd: Sequence[class_curves.OddOne] = (),
+) -> str:
+    """The page of a class: what waits for a person, a table to sort and filter, criteria, causes, likeness, and what could
+    not be graded."""
     shown = class_view.class_view(grades)
-    return _render("class.html", title=title, data_note=view.text_of(data_note), shown=shown)
+    groups = class_groups.groups(grades, overviews)
+    return _render("class.html", title=title, data_note=view.text_of(data_note), shown=shown, groups=groups, odd=odd)
 
 
 def _render(name: str, **values: object) -> str:
@@ -65,6 +106,8 @@ def _render(name: str, **values: object) -> str:
             words=[(status.value, word, STATUS_MEANINGS[status]) for status, word in STATUS_WORDS.items()],
             svg=svg,
             bars=class_view,
+            most_drawn=class_curves.MOST_DRAWN,
+            few=class_groups.FEW,
         )
     )
 

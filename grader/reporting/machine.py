@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import PurePath
 
-from grader.records import Finding, Grade, Judgement, Report, RunSummary, Severity
+from grader.records import Decision, Finding, Grade, Judgement, Report, RunSummary, Severity
 from grader.reporting.text import ACTIVE, inert, one_line
 from grader.reporting.view import lost_points
 from grader.reporting.words import STATUS_WORDS, cell_place, log_place, tidy
@@ -94,7 +94,18 @@ def _judgement(judgement: Judgement, *, findings: bool) -> Json:
         "max_points": judgement.criterion.points,
         "blocked_by": judgement.blocked_by,
     }
+    if judgement.decision is not None:
+        document["review"] = _decision(judgement.decision)
     return document | {"findings": [_finding(finding) for finding in judgement.findings]} if findings else document
+
+
+def _decision(decision: Decision) -> Json:
+    return {
+        "points": tidy(decision.points),
+        "by": decision.by,
+        "on": decision.on,
+        "comment": decision.comment,
+    }
 
 
 def _finding(finding: Finding) -> Json:
@@ -156,7 +167,7 @@ def _row(grade: Grade, ids: Sequence[str]) -> Iterator[str | float]:
 
 
 def csv_cell(value: str | float) -> str:
-    """A cell's text, inert, and no formula for a spreadsheet."""
+    """A value as a cell that no spreadsheet takes for a formula."""
     text = inert(str(value))
     return "'" + text if _FORMULA.match(str(value)) and not _NUMBER.fullmatch(text) else text
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from grader.records import Finding, Grade, Judgement, Message, Report, Severity, Status, Student
+from grader.records import Decision, Finding, Grade, Judgement, Message, Report, Severity, Status, Student
 from grader.reporting.text import clip
 from grader.reporting.words import (
     SEVERITY_WORDS,
@@ -48,7 +48,7 @@ class FindingView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CriterionView:
-    """A criterion in words; `cause` is the criterion that blocks it."""
+    """A criterion in words; `cause` is the criterion that blocks it, `decision` says who decided it, if a person did."""
 
     anchor: str
     id: str
@@ -61,6 +61,8 @@ class CriterionView:
     cause: Link | None
     findings: tuple[FindingView, ...]
     more: int
+    decision: str
+    comment: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,9 +155,13 @@ def _mend(judgement: Judgement, gain: float) -> Mend:
     return Mend(
         link=Link(text=judgement.criterion.title, anchor=criterion_anchor(judgement.criterion.id)),
         gain=count_points(gain),
-        message=str(first.message) if first else judgement.claim,
+        message=str(first.message) if first else _comment(judgement) or judgement.claim,
         hint=str(first.hint) if first and first.hint else None,
     )
+
+
+def _comment(judgement: Judgement) -> str:
+    return judgement.decision.comment if judgement.decision else ""
 
 
 def count_points(value: float) -> str:
@@ -214,7 +220,14 @@ def _criterion(
         cause=criterion_link(judgement.blocked_by, titles),
         findings=tuple(finding_view(finding, cells, anchors) for finding in shown),
         more=len(judgement.findings) - len(shown),
+        decision=decision_words(judgement.decision) if judgement.decision else "",
+        comment=judgement.decision.comment if judgement.decision else "",
     )
+
+
+def decision_words(decision: Decision) -> str:
+    """`Decided by Petrova on 2026-11-25: 5 of 7.`"""
+    return f"Decided by {decision.by} on {decision.on}: {points_of(decision.points, decision.most)}."
 
 
 def criterion_link(criterion: str | None, titles: dict[str, str]) -> Link | None:

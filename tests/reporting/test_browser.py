@@ -12,11 +12,13 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 
 from grader.records import Report, say
 from grader.reporting.html import class_page, student_page
 
 from .factories import NASTY, class_grades, grade, report, tainted, ungraded
+from .test_page import pages_of_a_class
 
 pytestmark = pytest.mark.browser
 
@@ -55,6 +57,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {
         "student": student_page(report(), data_note=NOTE),
         "class": class_page((*class_grades(), grade("y" * 300)), title="Class", data_note=NOTE),
+        **{Path(path).stem: page for path, page in pages_of_a_class().items()},
         "ungraded": student_page(Report(grade=ungraded())),
         "long": student_page(long, data_note=NOTE),
         "nasty": student_page(tainted(ALERT + NASTY), data_note=NOTE),
@@ -71,7 +74,13 @@ def open_page(browser: webdriver.Chrome, path: Path, width: int, scheme: str = "
         {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500},
     )
     browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        "Emulation.setEmulatedMedia",
+        {
+            "features": [
+                {"name": "prefers-color-scheme", "value": scheme},
+                {"name": "prefers-reduced-motion", "value": "reduce"},  # a click does not wait for a smooth scroll
+            ]
+        },
     )
     browser.get(path.as_uri())
 
@@ -87,7 +96,10 @@ def column(browser: webdriver.Chrome, number: int) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", ["student", "class", "ungraded", "long", "nasty"])
+NAMES = ["student", "class", "ungraded", "long", "nasty", "index", "curves", "relu.conclusion"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("width", [360, 1200])
 def test_a_page_fits_its_window_and_the_console_stays_quiet(
     browser: webdriver.Chrome, pages: dict[str, Path], name: str, width: int
@@ -97,6 +109,7 @@ def test_a_page_fits_its_window_and_the_console_stays_quiet(
     assert run(browser, "return document.documentElement.scrollWidth") <= width
     assert run(browser, "return window.hit") is None
     assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+    assert run(browser, "return performance.getEntriesByType('resource').length") == 0
 
 
 def test_a_click_sorts_by_points_and_the_next_turns_it_round(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
@@ -120,6 +133,52 @@ def test_the_keyboard_sorts_by_name_with_numbers_in_their_order(
     assert column(browser, 0) == names
     button.send_keys(Keys.SPACE)
     assert column(browser, 0) == names[::-1]
+
+
+def shown(browser: webdriver.Chrome) -> list[str]:
+    """The names in the rows of the class table that can be seen."""
+    rows = "[...document.querySelectorAll('table.class tbody tr')].filter((row) => row.offsetHeight > 0)"
+    found: list[str] = run(browser, f"return {rows}.map((row) => row.cells[0].dataset.key)")
+    return found
+
+
+def test_the_table_is_filtered_by_name_and_by_what_is_not_passed(
+    browser: webdriver.Chrome, pages: dict[str, Path]
+) -> None:
+    open_page(browser, pages["index"], 1200)
+    everybody = [f"student-{n}" for n in range(1, 13)]
+    assert shown(browser) == everybody
+    field = browser.find_element(By.CSS_SELECTOR, ".filter input")
+    field.send_keys("Dent-1")
+    assert shown(browser) == ["student-1", "student-10", "student-11", "student-12"]
+    assert browser.find_element(By.CSS_SELECTOR, ".filter output").text == "4 of 12 shown"
+    field.send_keys(Keys.ENTER)  # must not send a form anywhere
+    choice = Select(browser.find_element(By.CSS_SELECTOR, ".filter select"))
+    choice.select_by_visible_text("wait for a person")
+    assert shown(browser) == ["student-10", "student-11", "student-12"]  # the first one's answer has been read
+    field.clear()
+    choice.select_by_visible_text("not passed: The repaired layer normalises (12)")
+    assert shown(browser) == ["student-2", "student-3", "student-4", "student-7", "student-8", "student-12"]
+    choice.select_by_visible_text("all")
+    assert shown(browser) == everybody
+    assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+def test_a_filtered_table_still_sorts(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
+    open_page(browser, pages["index"], 1200)
+    browser.find_element(By.CSS_SELECTOR, ".filter input").send_keys("student-1")
+    browser.find_elements(By.CSS_SELECTOR, "table.class th button")[1].click()
+    points = column(browser, 1)
+    assert points == sorted(points, key=float, reverse=True)
+    assert set(shown(browser)) == {"student-1", "student-10", "student-11", "student-12"}
+
+
+def test_criteria_sort_by_how_often_they_are_passed(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
+    open_page(browser, pages["index"], 1200)
+    browser.find_elements(By.CSS_SELECTOR, "table.rates th button")[1].click()
+    rows = "[...document.querySelectorAll('table.rates tbody tr')]"
+    keys = [float(key) for key in run(browser, f"return {rows}.map((row) => row.cells[1].dataset.key)")]
+    assert keys == sorted(keys, reverse=True) and keys[0] > keys[-1]
 
 
 def test_both_themes_and_the_button_between_them(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
