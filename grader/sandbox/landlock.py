@@ -136,7 +136,7 @@ def _tasks_of(user: int) -> int:
 
 def _rules(box: Box) -> Iterator[tuple[str, str]]:
     for folder in (*map(Path, _SYSTEM), *interpreter.folders()):
-        yield from _readable(folder)
+        yield from _readable(folder.resolve())
     for path in (*_SETTINGS, *_MACHINE):
         yield path, "read"
     for path in _DEVICES:
@@ -148,8 +148,9 @@ def _rules(box: Box) -> Iterator[tuple[str, str]]:
 
 
 def _readable(path: Path) -> Iterator[tuple[str, str]]:
-    """All of a folder but the grader's own package. A rule cannot be taken back for a part, so its neighbours are named."""
-    own = interpreter.own_package()
+    """All of a folder but the grader's own package. A rule cannot be taken back for a part, so its neighbours are named.
+    Links among them are left out: a rule would hold for what they lead to, which may be the way to the package."""
+    own = interpreter.own_package().resolve()
     if path == own:
         return
     if not own.is_relative_to(path):
@@ -157,4 +158,5 @@ def _readable(path: Path) -> Iterator[tuple[str, str]]:
         return
     yield str(path), "list"
     for child in sorted(path.iterdir()):
-        yield from _readable(child)
+        if not child.is_symlink():
+            yield from _readable(child)
