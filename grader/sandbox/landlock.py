@@ -53,7 +53,7 @@ def unavailable() -> str | None:
         return f"No filter of system calls is known for this machine ({os.uname().machine})."
     version = abi()
     if version == 0:
-        return "The kernel has no Landlock: it needs Linux 5.13, with landlock among its lsm= modules."
+        return "The kernel has no Landlock, or the container hides it: it needs Linux 5.13, with landlock among its lsm= modules."
     if os.geteuid() != 0 and version < _SIGNALS_SINCE:
         return (
             f"Landlock here is of version {version}, which lets programs kill the user's other processes: it needs "
