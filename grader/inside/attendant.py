@@ -120,8 +120,7 @@ def become(request):
 def stand_alone(output):
     """A session of one's own, no input, both outputs in one place, and no other descriptor."""
     os.setsid()
-    for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
     nothing = os.open("/dev/null", os.O_RDWR)
     for source, target in ((nothing, 0), (output, 1), (output, 2)):

@@ -85,16 +85,12 @@ def _open_to_all(path: Path) -> bool:
 
 def launch(argv: Sequence[str], box: Box) -> Launch:
     """The attendant's command for `argv`. `box.mapped` must be False."""
-    user = users.fresh()
-    if user is not None:
-        _check_readable(box)
-        users.hand_over(box, user)
-    request = holding(json.dumps(_request(argv, box, user)).encode())
+    described = holding(json.dumps({"argv": list(argv), **request(box)}).encode())
     return Launch(
-        argv=[sys.executable, "-S", "-E", "-X", "frozen_modules=off", str(_INSIDE / "attendant.py"), str(request)],
+        argv=[sys.executable, "-S", "-E", "-X", "frozen_modules=off", str(_INSIDE / "attendant.py"), str(described)],
         environment={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
         directory=Path("/"),
-        descriptors=(request,),
+        descriptors=(described,),
         attended=True,
     )
 
@@ -105,11 +101,14 @@ def _check_readable(box: Box) -> None:
         raise SandboxUnavailable(f"The box of root becomes another user, who cannot read {hidden[0]}." + _ELSEWHERE)
 
 
-def _request(argv: Sequence[str], box: Box, user: int | None) -> dict[str, object]:
-    home, calls = box.at(box.home), seccomp.program(shared=True)
+def request(box: Box) -> dict[str, object]:
+    """What a program that confines itself must know. The box's folders are given to its user."""
+    home, calls, user = box.at(box.home), seccomp.program(shared=True), users.fresh()
     assert calls is not None
+    if user is not None:
+        _check_readable(box)
+        users.hand_over(box, user)
     return {
-        "argv": list(argv),
         "directory": home,
         "environment": {**base_environment(home, home + "/.tmp"), **box.environment},
         "user": user,

@@ -17,7 +17,7 @@ from pathlib import Path
 from grader.errors import GraderError
 from grader.records import FaultKind, Resources
 from grader.sandbox.box import MIB, Box, Launch, Mechanism, Program
-from grader.sandbox.warm import enter
+from grader.sandbox.warm import Forked, enter, fork
 
 _POLL_SECONDS = 0.1
 _GROWN, _ASK_SECONDS = 1.05, 2.0  # when memory is asked for in earnest
@@ -40,15 +40,23 @@ class Running:
     connection that ends when the last of them is gone. `first` is a pidfd of a box's first process: the kernel reports
     its end when all others in the box are gone. For `attended`, see `Launch`."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     roots: tuple[int, ...]
     connection: socket.socket | None = None
     attended: bool = False
     first: int | None = None
 
+    def has_ended(self) -> bool:
+        """Without reaping, so that its resource usage can still be asked for."""
+        if isinstance(self.process, Forked):
+            return self.process.poll() is not None
+        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
     def kill(self) -> None:
         """Kill the whole session. Under bubblewrap the death of its first process takes everything with it."""
-        if self.attended:
+        if isinstance(self.process, Forked):
+            self.process.end()
+        elif self.attended:
             assert self.process.stdin is not None
             self.process.stdin.close()
         elif self.process.returncode is None:
@@ -82,6 +90,9 @@ class Running:
 
 def start(program: Program, box: Box, mechanism: Mechanism, output: int, worker: Path | None = None) -> Running:
     """Start a program in a box, both outputs on the descriptor `output`: by the warm worker, or in a fresh interpreter."""
+    if worker is not None and not mechanism.MAPPED:
+        forked = fork(worker, program, box, output)
+        return Running(process=forked, roots=(forked.pid,))
     if worker is not None:
         process, attendant, connection = enter(worker, program, box, output)
         return Running(process=process, roots=(process.pid, attendant), connection=connection)
@@ -135,7 +146,7 @@ def run(program: Program, box: Box, mechanism: Mechanism, *, seconds: float, wor
 
 def _wait(running: Running, box: Box, seconds: float) -> tuple[FaultKind | None, Resources]:
     deadline, meter = time.monotonic() + seconds, Meter(running)
-    while not _has_ended(running.process.pid):
+    while not running.has_ended():
         usage = meter.read()
         over = exceeded(box, usage.peak_memory_mib) or (FaultKind.TIMED_OUT if time.monotonic() > deadline else None)
         if over is not None:
@@ -180,11 +191,6 @@ def exceeded(box: Box, memory_mib: int) -> FaultKind | None:
     if sum(folder_size(folder) for folder in box.writable()) > box.limits.disk_mib * MIB:
         return FaultKind.DISK_LIMIT
     return None
-
-
-def _has_ended(pid: int) -> bool:
-    """Without reaping, so that its resource usage can still be asked for."""
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _tail(descriptor: int) -> str:
