@@ -129,8 +129,8 @@ class Forked:
         """Like `Popen.wait`."""
         if self.returncode is None and not select.select([self._connection], [], [], timeout)[0]:
             raise subprocess.TimeoutExpired("forked", timeout or 0.0)
-        self._connection.close()
         self.returncode = 0
+        self._connection.close()
         return 0
 
 
