@@ -99,8 +99,8 @@ def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bo
 
 
 def _worker(mechanism: str) -> AbstractContextManager[WarmWorker | None]:
-    """A warm worker where a box can be joined. Without a sandbox every program is a fresh interpreter."""
-    return WarmWorker() if mechanism == "bubblewrap" else nullcontext()
+    """A warm worker in a sandbox. Without one every program is a fresh interpreter."""
+    return WarmWorker() if mechanism != "none" else nullcontext()
 
 
 def _jobs(asked: int | None, work: int) -> int:

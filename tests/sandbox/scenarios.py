@@ -6,6 +6,7 @@ It is a process of its own so that it can be started as another user.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fcntl
 import json
@@ -29,7 +30,7 @@ import numpy
 from grader.data import digits, save, slice_for
 from grader.formats.events import read_runs
 from grader.places import reference_folder
-from grader.sandbox import MECHANISMS, Box, Limits, Mount, Program, failure, interpreter, run, seccomp
+from grader.sandbox import MECHANISMS, Box, Limits, Mount, Program, WarmWorker, failure, interpreter, run, seccomp
 from grader.sandbox.collect import take_events
 from grader.sandbox.plan import Plan
 from grader.sandbox.watch import Running, descendants, start
@@ -318,12 +319,65 @@ print(len(os.listdir("logs/relu")))
     "plt.plot([1, 2]); plt.savefig('figure.png'); plt.show()\nmodel.save_weights('w.weights.h5'); print('saved')",
     "name = 'echo'\n!{name} $name\nimport subprocess; print(subprocess.run(['echo', 'x'], capture_output=True).stdout)",
     "import concurrent.futures as f\nprint(list(f.ThreadPoolExecutor(4).map(abs, [-1, 2])))\n1 / 0",
-    "%pip install nothing-of-this-name\nprint(os.environ.get('GRADER_CANARY'), input('?'))",
+    "%%capture\n%pip install nothing-of-this-name",  # its words depend on the folders that it can list
+    "print(os.environ.get('GRADER_CANARY'), input('?'))",
 )
 
 
+# What a fork of the warm worker could do: to the grader, to the worker, and after its end.
+HOSTILE = """
+import ctypes, os, signal, subprocess, sys
+def attempt(function, *arguments):
+    try:
+        return function(*arguments) and "done"
+    except OSError as error:
+        return type(error).__name__
+def effective():
+    header, data = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    ctypes.CDLL(None).capget(header, data)
+    return sum(data)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", "MARK"], start_new_session=True)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execv(sys.executable, [sys.executable, "-c", "import time; time.sleep(600)", "MARK"])
+    os._exit(0)
+print([attempt(open, "SECRET"), attempt(os.listdir, "OUTSIDE"), attempt(os.kill, GRADER, signal.SIGKILL) or "gone"])
+print(ctypes.CDLL(None).prctl(21, 0, 0, 0, 0), ctypes.CDLL(None).prctl(39, 0, 0, 0, 0), effective())
+print([n for n in range(3, 64) if os.path.exists(f"/proc/self/fd/{n}") and "gr-warm" in os.readlink(f"/proc/self/fd/{n}")])
+print(ctypes.CDLL(None).unshare(0))
+"""
+
+
 def notebook(stage: Stage) -> Facts:
-    data = stage.folder / "data.npz"
+    return _run_notebook(stage, NOTEBOOK, None)
+
+
+def warm_notebooks(stage: Stage) -> Facts:
+    """The same by a warm worker, after one that tries to do harm."""
+    mark = f"grader-test-{os.getpid()}"
+    asked = {"MARK": mark, "SECRET": str(stage.outside / "secret"), "OUTSIDE": str(stage.outside)}
+    hostile = HOSTILE.replace("GRADER", str(os.getpid()))
+    for name, value in asked.items():
+        hostile = hostile.replace(name, value)
+    with WarmWorker() as worker:
+        harm = _run_notebook(stage, (hostile,), worker)
+        return {"hostile": harm, "left": _arguments_with(mark), "notebook": _run_notebook(stage, NOTEBOOK, worker)}
+
+
+def _arguments_with(mark: str) -> list[str]:
+    """Processes that have `mark` among their arguments."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found += [path.parent.name] if mark.encode() in path.read_bytes().split(b"\0") else []
+    return found
+
+
+def _run_notebook(stage: Stage, sources: tuple[str, ...], worker: WarmWorker | None) -> Facts:
+    folder = Path(tempfile.mkdtemp(dir=stage.folder))
+    folder.chmod(0o755)
+    data = folder / "data.npz"
     save(slice_for(digits(), 64, 32), data)
     data.chmod(0o644)
     plan = Plan(
@@ -331,24 +385,25 @@ def notebook(stage: Stage) -> Facts:
         data=data,
         seed=1,
         mechanism=stage.tier,
+        worker=worker,
         seconds=600,
         seconds_per_cell=300,
         output_mib=4,
         limits=Limits(memory_mib=3072, processes=200, disk_mib=64, file_mib=32, cpu_seconds=600),
     )
-    cells = [nbformat.v4.new_code_cell(cell) for cell in NOTEBOOK]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), stage.folder / "n.ipynb")
-    execution.execute(stage.folder / "n.ipynb", plan, stage.folder / "evidence")
-    result = execution.read(stage.folder / "evidence")
-    runs = read_runs(stage.folder / "evidence" / "logs")
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "n.ipynb")
+    execution.execute(folder / "n.ipynb", plan, folder / "evidence")
+    result = execution.read(folder / "evidence")
+    runs = read_runs(folder / "evidence" / "logs")
     lines = [cell.text.replace("\r\n", "\n") for cell in result.cells]  # as a terminal or a pipe ends them
     return {
         "fault": str(result.fault),
         "cells": [[c.status, text, c.fault and c.fault.message] for c, text in zip(result.cells, lines, strict=True)],
         "scalars": {
-            name: [[s.tag, s.steps.tolist(), s.values.tolist()] for s in run.scalars] for name, run in runs.items()
+            name: [[s.tag, s.steps.tolist(), s.values.tolist()] for s in r.scalars] for name, r in runs.items()
         },
-        "histograms": {name: [[h.tag, *map(str, h.buckets)] for h in run.histograms] for name, run in runs.items()},
+        "histograms": {name: [[h.tag, *map(str, h.buckets)] for h in r.histograms] for name, r in runs.items()},
     }
 
 
@@ -371,6 +426,7 @@ SCENARIOS: Mapping[str, Callable[[Stage], Facts]] = {
         leaves,
         two_boxes,
         notebook,
+        warm_notebooks,
     )
 }
 

@@ -180,5 +180,18 @@ def test_a_notebook_gives_the_same_results_as_without_a_sandbox(played: Play) ->
     assert found == plain
     assert found["fault"] == "None"
     statuses = [status for status, _, _ in found["cells"]]
-    assert statuses == ["ok"] * 8 + ["raised", "raised"]
+    assert statuses == ["ok"] * 8 + ["raised", "ok", "raised"]
     assert len(found["scalars"]["relu"]) == len(found["histograms"]["relu"]) == 1
+
+
+@pytest.mark.notebook
+def test_a_fork_of_the_warm_worker_is_confined_likewise_and_gives_the_same_results(played: Play) -> None:
+    found, plain = played("warm_notebooks"), play("none", people()[-1], "notebook")
+    assert found["notebook"] == plain
+    ((status, text, _),) = found["hostile"]["cells"]
+    assert status == "ok"
+    denied, rights, descriptors, unshared = text.splitlines()
+    assert "done" not in denied
+    assert rights == "2 1 0"  # a filter, no new privileges, no capabilities
+    assert (descriptors, unshared) == ("[]", "-1")
+    assert found["left"] == []
