@@ -67,6 +67,8 @@ def torture(stored: Stored, folder: Path, kills: int, rng: random.Random) -> Tal
             problems += [f"{name} is torn" for name in now.keys() - known.keys() if not _is_whole(out, name, expected)]
             known, working = now, working + bool(crashed - begun)
             begun |= crashed
+            if met % 10 == 0:
+                print(f"{met} kills, {len(known)} done, {len(problems)} problems", file=sys.stderr, flush=True)
     done = run(command(stored.folder, out, "--jobs", "2"))
     if done.returncode != 0:
         problems.append(f"the last command ended with {done.returncode}: {done.stderr[-1000:]}")
