@@ -140,9 +140,9 @@ def _run(options: argparse.Namespace) -> int:
         print(held.printed, end="")
         print("Nothing has changed since the last time; nothing was run.", file=sys.stderr)
         return held.code
-    from grader import commands
+    with workplace.temporary_files():  # before other modules, so that it is removed when they have cleaned up
+        from grader import commands
 
-    with workplace.temporary_files():
         return int(getattr(commands, options.run)(options))
 
 
