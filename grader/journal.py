@@ -14,21 +14,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from enum import EnumType
+from functools import cache
+from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from grader.errors import GO_ON, CannotWrite
-from grader.records import (
-    Criterion,
-    Finding,
-    Grade,
-    Judgement,
-    Message,
-    Resources,
-    RunSummary,
-    Severity,
-    Status,
-)
+from grader.records import Grade
 
 NAME = "journal.sqlite"
 MOST_CRASHES = 3  # two may be chance, as when the system is short of memory
@@ -70,7 +63,7 @@ class Journal:
 
     def done(self, identity: str, key: str, what: Done) -> None:
         """The attempt led to a grade."""
-        row = (identity, key, what.results, json.dumps(dataclasses.asdict(what.grade)))
+        row = (identity, key, what.results, json.dumps(what.grade, default=_plain))
         with self._lock:
             with self._change():
                 self._connection.execute("INSERT OR REPLACE INTO done VALUES(?, ?, ?, ?)", row)
@@ -87,7 +80,7 @@ class Journal:
     def found(self, identity: str, key: str) -> Done | None:
         """What an earlier command came to."""
         row = self._row("SELECT results, grade FROM done WHERE id = ? AND key = ?", identity, key)
-        return Done(results=row[0], grade=_grade(json.loads(row[1]))) if row else None
+        return Done(results=row[0], grade=_made(Grade, json.loads(row[1]))) if row else None
 
     def stop(self) -> None:
         """Give back all attempts that are under way, and take no further word on any."""
@@ -170,38 +163,30 @@ def _trouble(error: sqlite3.DatabaseError, place: Path) -> CannotWrite:
 
 # --- grades as they were ---------------------------------------------------------------------------------------------
 
-_Raw = Mapping[str, Any]
+
+def _plain(value: Any) -> dict[str, Any]:
+    """What JSON takes for a record or a mapping."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return dict(value)
 
 
-def _grade(raw: _Raw) -> Grade:
-    """The reverse of what `done` writes."""
-    return Grade(
-        **{
-            **raw,
-            "criteria": tuple(map(_judgement, raw["criteria"])),
-            "remarks": tuple(map(_finding, raw["remarks"])),
-            "runs": {name: RunSummary(**run) for name, run in raw["runs"].items()},
-            "resources": Resources(**raw["resources"]),
-            "error": _message(raw["error"]),
-        }
-    )
+def _made(kind: Any, raw: Any) -> Any:
+    """A value of the type `kind` from what `_plain` and JSON made of it: records, tuples, mappings and enumerations, in
+    each other and with None."""
+    arguments = get_args(kind)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return kind(**{name: _made(_fields(kind)[name], value) for name, value in raw.items()})
+    if get_origin(kind) is tuple:
+        kinds = repeat(arguments[0]) if arguments[-1] is Ellipsis else arguments
+        return tuple(map(_made, kinds, raw))
+    if get_origin(kind) is Mapping:
+        return {name: _made(arguments[1], value) for name, value in raw.items()}
+    if type(None) in arguments and len(arguments) == 2:
+        return None if raw is None else _made(arguments[0], raw)
+    return kind(raw) if isinstance(kind, EnumType) else raw
 
 
-def _judgement(raw: _Raw) -> Judgement:
-    return Judgement(
-        **{
-            **raw,
-            "criterion": Criterion(**raw["criterion"]),
-            "status": Status(raw["status"]),
-            "findings": tuple(map(_finding, raw["findings"])),
-        }
-    )
-
-
-def _finding(raw: _Raw) -> Finding:
-    read = {"message": _message(raw["message"]), "hint": _message(raw["hint"]), "severity": Severity(raw["severity"])}
-    return Finding(**{**raw, **read})
-
-
-def _message(raw: _Raw | None) -> Message | None:
-    return None if raw is None else Message(template=raw["template"], values=tuple(map(tuple, raw["values"])))
+@cache
+def _fields(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)

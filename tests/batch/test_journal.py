@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from grader import journal as journals
 from grader.errors import CannotWrite
@@ -99,6 +102,19 @@ def test_what_was_done_is_found_as_it_was_and_has_no_crashes(tmp_path: Path) -> 
         assert journal.found("id", "b") is None
         assert journal.found("another", "a") is None
         assert journal.crashes("a") == 0
+
+
+st.register_type_strategy(Mapping, lambda kind: st.dictionaries(*map(st.from_type, get_args(kind))))
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.from_type(Grade))
+def test_whatever_a_grade_holds_is_found_as_it_was(grade: Grade) -> None:
+    with journals.opened(None) as journal:
+        journal.done("id", "key", Done(results="", grade=grade))
+        found = journal.found("id", "key")
+        assert found is not None
+        assert repr(found.grade) == repr(grade)  # NaN is not equal to itself
 
 
 def test_an_ungraded_reason_is_found_as_it_was(tmp_path: Path) -> None:

@@ -27,7 +27,10 @@ from grader.journal import NAME
 from .making import Stored, command, left_overs, results, run, start, stored_class
 
 _START_SECONDS = 0.6  # about as long as the command takes to start, once it is imported
-_GRADE_SECONDS = 0.05  # the mean time from the first judging to a kill, in which a few submissions are graded
+_MEAN_SUBMISSIONS = (
+    1.5  # that are graded before the one that a kill meets: few, so that no submission is met three times
+)
+_GRADE_SECONDS = 0.05  # about as long as one takes
 _SHARE_OF_STARTS = 0.2
 
 
@@ -67,6 +70,8 @@ def torture(stored: Stored, folder: Path, kills: int, rng: random.Random) -> Tal
             problems += [f"{name} is torn" for name in now.keys() - known.keys() if not _is_whole(out, name, expected)]
             known, working = now, working + bool(crashed - begun)
             begun |= crashed
+            if met % 10 == 0:
+                print(f"{met} kills, {len(known)} done, {len(problems)} problems", file=sys.stderr, flush=True)
     done = run(command(stored.folder, out, "--jobs", "2"))
     if done.returncode != 0:
         problems.append(f"the last command ended with {done.returncode}: {done.stderr[-1000:]}")
@@ -108,14 +113,15 @@ class _Starter:
     def start(self, words: list[str]) -> int:
         """Start a command; its process."""
         pid = self._ask("\0".join(words) + "\0")
-        while not self.says().endswith("begun\n"):  # until then it is the one before that speaks
-            pass
+        self.hears("begun\n")  # until then it is the one before that speaks
         return pid
 
-    def says(self) -> str:
-        """The next line on the standard error."""
+    def hears(self, pattern: str) -> str:
+        """The next words on the standard error that match."""
         assert self._process.stderr is not None
-        return self._process.stderr.readline()
+        while not (found := re.search(pattern, self._process.stderr.readline())):
+            pass
+        return found.group()
 
     def ended(self) -> int:
         """How the command ended, once it has. Until this is asked, its number is not given to another process."""
@@ -136,14 +142,15 @@ def _undisturbed(stored: Stored, out: Path) -> dict[str, bytes]:
 
 
 def _killed(starter: _Starter, words: list[str], rng: random.Random) -> bool:
-    """Run a command and kill it: while it starts, or some moments after it began to judge. Whether it came to that."""
+    """Run a command and kill it: while it starts, or some moments after it began to judge one. Whether it came to that."""
     pid = starter.start(words[3:])
     if rng.random() < _SHARE_OF_STARTS:
         time.sleep(rng.uniform(0, _START_SECONDS))
     else:
-        while not re.search(": judging|Pages: |grader: ", starter.says()):
-            pass
-        time.sleep(rng.expovariate(1 / _GRADE_SECONDS))
+        for _ in range(1 + int(rng.expovariate(1 / _MEAN_SUBMISSIONS))):
+            if starter.hears(": judging|Pages: |grader: ") != ": judging":
+                break
+        time.sleep(rng.uniform(0, _GRADE_SECONDS))
     os.kill(pid, signal.SIGKILL)
     return starter.ended() < 0
 
