@@ -133,7 +133,7 @@ def test_the_list_of_contents_is_no_conclusion() -> None:
 @pytest.mark.parametrize("kind", ["markdown", "code"])
 def test_a_notebook_full_of_words_takes_bounded_time(kind: str) -> None:
     text = ("ы" * 1999 + "\n") * 10 if kind == "markdown" else ("# " + "ы" * 50 + "\n") * 1800
-    assert bounded(lambda: found(notebook("2", *[(kind, text)] * 1900)))
+    assert bounded(lambda: found(notebook("2", *[(kind, text)] * 300)))
 
 
 def test_what_stands_before_too_many_words_is_found() -> None:
