@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from grader.records import Report, say
 from grader.reporting.html import class_page, student_page
 
 from .factories import NASTY, class_grades, grade, report, tainted, ungraded
-from .test_page import pages_of_a_class
+from .test_page import PAYLOADS, both_pages, pages_of_a_class
 
 pytestmark = pytest.mark.browser
 
@@ -45,7 +48,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
     options.binary_location = chromium
     for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
         options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     browser = webdriver.Chrome(options=options, service=Service(driver))
     yield browser
     browser.quit()
@@ -110,6 +113,65 @@ def test_a_page_fits_its_window_and_the_console_stays_quiet(
     assert run(browser, "return window.hit") is None
     assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
     assert run(browser, "return performance.getEntriesByType('resource').length") == 0
+
+
+SEEN = """
+document.querySelectorAll('details').forEach((one) => { one.open = true; });
+const all = [...document.querySelectorAll('*')];
+const pairs = all.flatMap((one) => one.getAttributeNames().map((name) => one.localName + ' ' + name));
+return [[...new Set(all.map((one) => one.localName))].sort(), [...new Set(pairs)].sort()];
+"""
+Seen = tuple[list[str], list[str]]
+
+
+def look(browser: webdriver.Chrome, path: Path, page: str) -> Seen:
+    """The tags and the attributes of an opened page, after its own script has run."""
+    path.write_text(page, "utf-8")
+    requests(browser)
+    open_page(browser, path, 1200)
+    tags, attributes = run(browser, SEEN)
+    return tags, attributes
+
+
+def all_pages(text: str) -> tuple[str, str, str]:
+    failed = replace(ungraded(text), error=say("{text}", text=text))
+    return *both_pages(text), student_page(Report(grade=failed))
+
+
+@pytest.fixture(scope="module")
+def usual(browser: webdriver.Chrome, tmp_path_factory: pytest.TempPathFactory) -> list[Seen]:
+    """What is seen on the pages of a class in which everything is called plain."""
+    path = tmp_path_factory.mktemp("plain") / "page.html"
+    return [look(browser, path, page) for page in all_pages("plain\nplain")]
+
+
+def requests(browser: webdriver.Chrome) -> list[str]:
+    """The addresses that pages have asked for since the last time, but for the pages themselves."""
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]  # type: ignore[no-untyped-call]
+    asked = (message["params"] for message in messages if message["method"] == "Network.requestWillBeSent")
+    return [params["request"]["url"] for params in asked if params.get("type") != "Document"]
+
+
+@pytest.mark.parametrize("first", range(0, len(PAYLOADS), 6))
+def test_no_payload_in_any_field_runs_asks_or_adds_anything(
+    browser: webdriver.Chrome, usual: list[Seen], tmp_path: Path, first: int
+) -> None:
+    pages = all_pages("\n".join(PAYLOADS[first : first + 6]))
+    for number, (page, expected) in enumerate(zip(pages, usual, strict=True)):
+        assert look(browser, tmp_path / f"{number}.html", page) == expected
+        assert browser.get_log("browser") == [] and requests(browser) == []  # type: ignore[no-untyped-call]
+
+
+def test_the_browser_would_tell_of_scripts_and_requests(
+    browser: webdriver.Chrome, usual: list[Seen], tmp_path: Path
+) -> None:
+    evil = "<h1><img src='http://127.0.0.1:9/x'><script>hit = 1</script>"
+    page = all_pages("plain\nplain")[0].replace("<h1>", evil)
+    assert look(browser, tmp_path / "0.html", page) != usual[0]
+    assert browser.get_log("browser") != [] and run(browser, "return window.hit") is None  # type: ignore[no-untyped-call]
+    look(browser, tmp_path / "1.html", re.sub(r"<meta http-equiv[^>]*>", "", page))
+    assert run(browser, "return window.hit") == 1 and requests(browser) == ["http://127.0.0.1:9/x"]
+    browser.get_log("browser")  # type: ignore[no-untyped-call]
 
 
 def test_a_click_sorts_by_points_and_the_next_turns_it_round(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:

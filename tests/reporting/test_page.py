@@ -83,6 +83,19 @@ PAYLOADS = [
     "\ud800\udfff",
     "\x00<b>\x00",
     "<a href='//evil/?" + "x" * 3000,
+    "<iframe srcdoc='<script>parent.alert(1)</script>'>",
+    "<object data='data:text/html,<script>alert(1)</script>'><embed src=//evil>",
+    "<details open ontoggle=alert(1)><video><source onerror=alert(1)>",
+    "<input autofocus onfocus=alert(1)><a href=vbscript:alert(1)>",
+    "<p style='background:url(//evil)'>",
+    "<use href='data:image/svg+xml,<svg onload=alert(1)>#x'/>",
+    "<template><script>alert(1)</script></template><noscript><p title='</noscript><img src=x onerror=alert(1)>'>",
+    "%3Cscript%3Ealert(1)%3C/script%3E",
+    "\\u003cscript\\u003ealert(1)\\x3c/script>",
+    "\u00adjava\tscript:alert(1)",
+    "\b" * 200 + "\x9b31m\x85\u2028\u2029",
+    "::error file=x::forged\r::warning::forged",
+    '=HYPERLINK("//evil")',
 ]
 
 
