@@ -13,6 +13,8 @@ from grader.reporting.text import one_line
 from grader.reporting.view import count_points
 from grader.reporting.words import count
 
+_NAMED = 10  # persons in a sentence
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled:
@@ -46,10 +48,10 @@ def check_maximum(cells: Iterable[Cell], results: Sequence[Result]) -> None:
 
 
 def fill(
-    sheet: Sheet, rows: Sequence[Cell], placed: Sequence[tuple[Result, Cell | None]], maxima: Sequence[Cell]
+    sheet: Sheet, rows: Mapping[Cell, str], placed: Sequence[tuple[Result, Cell | None]], maxima: Sequence[Cell]
 ) -> Filled:
     """Write each grade into its cell, with the decimal mark of the grades and maxima that are there. `rows` are the grade
-    cells of all persons; `placed` says which one is whose.
+    cells of all persons, with whose they are; `placed` says which one is for which submission.
 
     Nothing is written for a submission that could not be graded, or where two are for the same row."""
     mark = sheets.decimal_mark([*rows, *maxima])
@@ -66,9 +68,15 @@ def fill(
         *(f"{_name(r)}: not graded; its row stays as it was." for r, cell in placed if cell is not None and r.error),
         *(note for result in alone.values() for note in _open_points(result)),
     ]
-    untouched = len(rows) - len(owners)
-    notes += [f"{count(untouched, 'row')} without a submission: left as downloaded."] if untouched else []
+    notes += _without([whose for cell, whose in rows.items() if cell not in owners])
     return Filled(data=sheets.written(sheet, changes), notes=tuple(notes))
+
+
+def _without(persons: Sequence[str]) -> list[str]:
+    """A sentence on the rows that no submission belongs to."""
+    named = ", ".join(one_line(whose) for whose in persons[:_NAMED])
+    more = f" and {len(persons) - _NAMED} more" if len(persons) > _NAMED else ""
+    return [f"{count(len(persons), 'row')} without a submission, left as downloaded: {named}{more}."] if persons else []
 
 
 def _owners(placed: Sequence[tuple[Result, Cell | None]]) -> Mapping[Cell, list[Result]]:

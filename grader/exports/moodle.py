@@ -11,7 +11,7 @@ import io
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from grader.errors import UsageError
 from grader.exports import filling
@@ -39,9 +39,10 @@ def fill(data: bytes, results: Sequence[Result]) -> Filled:
     sheet = filling.read(data, _is_head, _MISSING)
     maxima = _column(sheet, _MAXIMUM)
     filling.check_maximum(maxima, results)
-    cells = _by_number(sheet)
+    rows = _rows(sheet)
+    cells = _by_number(rows)
     placed = [(result, cells.get(participant(result) or "")) for result in results]
-    return filling.fill(sheet, [*cells.values()], placed, maxima)
+    return filling.fill(sheet, rows, placed, maxima)
 
 
 def participant(result: Result) -> str | None:
@@ -89,12 +90,14 @@ def _column(sheet: Sheet, names: Sequence[str]) -> list[Cell]:
     return [row[place] for row in sheet.rows[1:] if place is not None and place < len(row)]
 
 
-def _by_number(sheet: Sheet) -> dict[str, Cell]:
-    """The grade cells by the number at the end of the identifier, which only one row may have."""
+def _rows(sheet: Sheet) -> dict[Cell, str]:
+    """The grade cells of the worksheet, each with the identifier of its row."""
     identifier, grade = _place(sheet.head, _IDENTIFIER) or 0, _place(sheet.head, _GRADE) or 0
-    rows = [row for row in sheet.rows[1:] if max(identifier, grade) < len(row)]
-    found = [
-        (number[0], row[grade]) for row in rows if (number := re.search(r"\d+(?=\s*$)", row[identifier].text, re.ASCII))
-    ]
+    return {row[grade]: row[identifier].text for row in sheet.rows[1:] if max(identifier, grade) < len(row)}
+
+
+def _by_number(rows: Mapping[Cell, str]) -> dict[str, Cell]:
+    """The grade cells by the number at the end of the identifier, which only one row may have."""
+    found = [(number[0], cell) for cell, text in rows.items() if (number := re.search(r"\d+(?=\s*$)", text, re.ASCII))]
     times = Counter(number for number, _ in found)
     return {number: cell for number, cell in found if times[number] == 1}

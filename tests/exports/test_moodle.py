@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reporting.factories import NASTY
 
@@ -55,7 +55,7 @@ def fill(data: bytes, *grades: Grade) -> moodle.Filled:
 def test_a_worksheet_is_the_expected_file(same_as_gold: Callable[[str, bytes], None]) -> None:
     filled = fill(WORKSHEET, from_moodle("Петров Иван", 4711, 84.5), from_moodle("Anna Ivanova", 4712, 97))
     same_as_gold("moodle.csv", filled.data)
-    assert filled.notes == ("1 row without a submission: left as downloaded.",)
+    assert filled.notes == ("1 row without a submission, left as downloaded: Participant 4713.",)
 
 
 def test_only_the_grade_of_those_who_handed_in_changes() -> None:
@@ -88,6 +88,7 @@ def test_a_russian_worksheet_keeps_its_encoding_line_ends_and_decimal_comma(enco
 names = st.text(st.sampled_from('абz ,;"\n=_\t'), max_size=12)
 
 
+@settings(deadline=None)
 @given(
     people=st.lists(st.tuples(names, names), min_size=1, max_size=5),
     extra=st.lists(st.sampled_from(["Email address", "Team", 'My "own"', "Отдел", "Status"]), unique=True),
@@ -151,7 +152,19 @@ def test_two_submissions_for_one_person_are_named_and_neither_is_taken() -> None
 
 def test_a_number_that_two_rows_have_is_nobodys() -> None:
     doubled = WORKSHEET.replace(b"Participant 4712", b"Participant 4711")
-    assert fill(doubled, from_moodle("a", 4711, 50)).data == doubled
+    filled = fill(doubled, from_moodle("a", 4711, 50))
+    assert filled.data == doubled
+    assert "a: no row is its own; no grade was written." in filled.notes
+    assert (
+        "3 rows without a submission, left as downloaded: Participant 4711, Participant 4711, Participant 4713."
+        in filled.notes
+    )
+
+
+def test_of_many_rows_without_a_submission_some_are_named() -> None:
+    many = ENGLISH.encode() + b"".join(b"Participant %d,A,,,,100,Yes,-,-,\n" % (100 + k) for k in range(15))
+    (note,) = fill(many).notes
+    assert note.startswith("15 rows") and note.endswith("Participant 109 and 5 more.")
 
 
 @pytest.mark.parametrize(

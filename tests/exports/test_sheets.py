@@ -6,7 +6,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.errors import UsageError
@@ -23,6 +23,7 @@ def encoded(text: str, encoding: str) -> bytes:
     return text.encode(encoding, "replace")
 
 
+@settings(deadline=None)
 @given(texts, delimiters)
 def test_cells_are_those_of_the_csv_module(text: str, delimiter: str) -> None:
     ours = [[cell.text for cell in row] for row in read(text.encode(), delimiter).rows]
@@ -30,6 +31,7 @@ def test_cells_are_those_of_the_csv_module(text: str, delimiter: str) -> None:
     assert ours == (others or [[""]])
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80), delimiters)
 def test_any_bytes_come_back_as_they_were(data: bytes, delimiter: str) -> None:
     try:
@@ -40,6 +42,7 @@ def test_any_bytes_come_back_as_they_were(data: bytes, delimiter: str) -> None:
         assert written(sheet, {}) == data
 
 
+@settings(deadline=None)
 @given(texts, delimiters, st.sampled_from(ENCODINGS), st.data())
 def test_a_written_cell_says_the_new_text_and_no_other_byte_changes(
     text: str, delimiter: str, encoding: str, data: st.DataObject
