@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from grader.errors import UsageError
@@ -58,25 +59,41 @@ def fill(
     owners = _owners(placed)
     alone = {cell: found[0] for cell, found in owners.items() if len(found) == 1 and found[0].error is None}
     changes = {cell: str(result.score).replace(".", mark) for cell, result in alone.items()}
-    notes = [
-        *(f"{_name(result)}: no row is its own; no grade was written." for result, cell in placed if cell is None),
-        *(
-            f"{', '.join(map(_name, found))}: for the same row; no grade was written."
-            for found in owners.values()
-            if len(found) > 1
-        ),
-        *(f"{_name(r)}: not graded; its row stays as it was." for r, cell in placed if cell is not None and r.error),
-        *(note for result in alone.values() for note in _open_points(result)),
-    ]
-    notes += _without([whose for cell, whose in rows.items() if cell not in owners])
-    return Filled(data=sheets.written(sheet, changes), notes=tuple(notes))
+    notes = (*_unwritten(placed, owners), *_open_points(alone.values()), *_without(rows, owners))
+    return Filled(data=sheets.written(sheet, changes), notes=notes)
 
 
-def _without(persons: Sequence[str]) -> list[str]:
+def _unwritten(placed: Sequence[tuple[Result, Cell | None]], owners: Mapping[Cell, Sequence[Result]]) -> Iterator[str]:
+    """A sentence for each submission whose grade was not written."""
+    for result, cell in placed:
+        if cell is None:
+            yield f"{_name(result)}: no row is its own; no grade was written."
+        elif result.error is not None:
+            yield f"{_name(result)}: not graded; its row stays as it was."
+    for found in owners.values():
+        if len(found) > 1:
+            yield f"{', '.join(map(_name, found))}: for the same row; no grade was written."
+
+
+def _open_points(written: Iterable[Result]) -> Iterator[str]:
+    """The grade that was written is what is decided so far; the rest is not made up."""
+    for result in written:
+        waits = (
+            (result.awaiting_review, "await a person's review and are"),
+            (result.undecided, "are undecided and"),
+        )
+        for points, state in waits:
+            if points:
+                yield f"{_name(result)}: up to {count_points(points)} {state} not in the grade."
+
+
+def _without(rows: Mapping[Cell, str], owners: Container[Cell]) -> Iterator[str]:
     """A sentence on the rows that no submission belongs to."""
-    named = ", ".join(one_line(whose) for whose in persons[:_NAMED])
+    persons = [one_line(whose) for cell, whose in rows.items() if cell not in owners]
     more = f" and {len(persons) - _NAMED} more" if len(persons) > _NAMED else ""
-    return [f"{count(len(persons), 'row')} without a submission, left as downloaded: {named}{more}."] if persons else []
+    if persons:
+        named = ", ".join(persons[:_NAMED])
+        yield f"{count(len(persons), 'row')} without a submission, left as downloaded: {named}{more}."
 
 
 def _owners(placed: Sequence[tuple[Result, Cell | None]]) -> Mapping[Cell, list[Result]]:
@@ -87,20 +104,9 @@ def _owners(placed: Sequence[tuple[Result, Cell | None]]) -> Mapping[Cell, list[
     return owners
 
 
-def _open_points(result: Result) -> Iterable[str]:
-    """The grade that was written is what is decided so far; the rest is not made up."""
-    if result.awaiting_review:
-        yield f"{_name(result)}: up to {count_points(result.awaiting_review)} await a person's review and are not in the grade."
-    if result.undecided:
-        yield f"{_name(result)}: up to {count_points(result.undecided)} are undecided and are not in the grade."
-
-
 def _name(result: Result) -> str:
     return one_line(result.id)
 
 
 def _number(text: str) -> float | None:
-    try:
-        return float(text.strip().replace(",", "."))
-    except ValueError:
-        return None
+    return float(text.replace(",", ".")) if re.fullmatch(r"\s*\d+(?:[.,]\d+)?\s*", text, re.ASCII) else None

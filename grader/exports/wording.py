@@ -91,7 +91,8 @@ def _everything(finding: Finding) -> str:
 
 
 def _expected_and_actual(finding: Finding) -> tuple[Labelled, ...]:
-    return ("Expected: ", finding.expected), ("Actual: ", finding.actual)
+    expected, actual = (clip(inert(text), _VALUE) if text else None for text in (finding.expected, finding.actual))
+    return ("Expected: ", expected), ("Actual: ", actual)
 
 
 def _where_and_how(finding: Finding) -> tuple[Labelled, ...]:
@@ -100,4 +101,4 @@ def _where_and_how(finding: Finding) -> tuple[Labelled, ...]:
 
 
 def _lines(*labelled: Labelled) -> str:
-    return "\n".join(label + one_line(clip(inert(text), _VALUE)) for label, text in labelled if text)
+    return "\n".join(label + one_line(text) for label, text in labelled if text)

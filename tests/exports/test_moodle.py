@@ -128,7 +128,7 @@ def test_points_that_nobody_gave_yet_are_not_made_up_and_told() -> None:
     filled = fill(WORKSHEET, waiting("Anna", "class/Anna_4712_assignsubmission_file"))
     assert rows(filled.data)[1]["Grade"] == "60"
     assert "Anna: up to 30 points await a person's review and are not in the grade." in filled.notes
-    assert "Anna: up to 10 points are undecided and are not in the grade." in filled.notes
+    assert "Anna: up to 10 points are undecided and not in the grade." in filled.notes
 
 
 def test_an_ungraded_submission_leaves_its_row_and_costs_nothing() -> None:
