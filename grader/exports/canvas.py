@@ -35,7 +35,7 @@ def fill(data: bytes, results: Sequence[Result], column: str | None) -> Filled:
     rows = [row for row in sheet.rows[1:] if place < len(row)]
     maxima = [row[place] for row in rows if _is_maximum(row)]
     filling.check_maximum(maxima, results)
-    persons = [row for row in rows if not _is_maximum(row) and row[sheet.head.index("ID")].text.strip()]
+    persons = [row for row in rows if row[sheet.head.index("ID")].text.strip()]
     keys = [_by_key(sheet, name, persons, place) for name in _KEYS if name in sheet.head]
     placed = [(result, _cell(result, keys)) for result in results]
     return filling.fill(sheet, {row[place]: row[0].text for row in persons}, placed, maxima)

@@ -13,7 +13,8 @@ from grader.errors import UsageError
 from grader.exports.sheets import DELIMITERS, decimal_mark, read, written
 
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-be-sig", "cp1251", "koi8-r", "cp866"]
-texts = st.text(st.sampled_from('abЖя"",;\t\r\n =\u00e9\u2028'), max_size=40)
+pieces = st.sampled_from(["\r\n", "\n", "\r", '"', '""', ",", ";", "\t", " ", "=", "a", "bc", "Жя", "\u00e9", "\u2028"])
+texts = st.lists(pieces, max_size=30).map("".join)
 delimiters = st.sampled_from(DELIMITERS)
 
 
