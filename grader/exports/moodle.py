@@ -28,7 +28,8 @@ _MISSING = (
     'This is no grading worksheet of Moodle: its first line needs the columns "Identifier" and "Grade" ("Идентификатор", '
     '"Оценка"). In Moodle choose "Download grading worksheet", with the interface in English or Russian.'
 )
-_FOLDER = re.compile(r"([^/]*?_(\d+)_assignsubmission_(?:file|onlinetext))(?:_[^/]*)?", re.ASCII)
+_FOLDER = re.compile(r"(.*?)_(\d+)_assignsubmission_(?:file|onlinetext)(?:_.*)?", re.ASCII | re.DOTALL)
+_PARTS = re.compile(r"[_/\\\x00-\x1f]")  # what would part a name of a folder in the zip, for Moodle or for an unpacker
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same bytes every time
 
 
@@ -46,8 +47,10 @@ def fill(data: bytes, results: Sequence[Result]) -> Filled:
 
 
 def participant(result: Result) -> str | None:
-    """The participant's number in the name under which Moodle handed out the submission."""
-    folder = _folder(result)
+    """The participant's number: as the download told, else in the name under which Moodle handed out the submission."""
+    if result.owner is not None and result.owner.system == "Moodle":
+        return result.owner.key
+    folder = _named(result)
     return folder[2] if folder else None
 
 
@@ -62,7 +65,7 @@ def feedback(results: Sequence[Result]) -> tuple[bytes, tuple[str, ...]]:
             if folder is None or page is None or not page.is_file():
                 notes.append(f"{one_line(result.id)}: no folder name of Moodle, or no page; not in the zip.")
                 continue
-            entry = zipfile.ZipInfo(f"{folder[1]}/report.html", _DATE)
+            entry = zipfile.ZipInfo(f"{folder}/report.html", _DATE)
             archive.writestr(entry, page.read_bytes(), zipfile.ZIP_DEFLATED)
         if not archive.namelist():
             raise UsageError(
@@ -71,7 +74,17 @@ def feedback(results: Sequence[Result]) -> tuple[bytes, tuple[str, ...]]:
     return packed.getvalue(), tuple(notes)
 
 
-def _folder(result: Result) -> re.Match[str] | None:
+def _folder(result: Result) -> str | None:
+    """The name of the folder that the importer finds the person by: any name, the number, and the plugin."""
+    number = participant(result)
+    if number is None or not re.fullmatch(r"\d+", number, re.ASCII):
+        return None
+    found = _named(result)
+    name = found[1] if found else (result.owner.name if result.owner else None) or "Participant"
+    return f"{_PARTS.sub(' ', name).lstrip('.~ ') or 'Participant'}_{number}_assignsubmission_file"
+
+
+def _named(result: Result) -> re.Match[str] | None:
     """The innermost part of the source, or the id, that is a folder or file name of Moodle's."""
     names = (*reversed(result.source.split("/")), result.id)
     return next((found for name in names if (found := _FOLDER.fullmatch(name))), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from grader.exports.results import REVIEWED
 from grader.records import Finding, Judgement, Status
 from grader.reporting.text import clip, inert, one_line
 from grader.reporting.view import count_points, lost_points
@@ -20,9 +21,10 @@ def strict_json(document: Mapping[str, object]) -> str:
 
 
 def findings(judgement: Judgement) -> Sequence[Finding]:
-    """What a student is told of a criterion: as in the terminal, the findings where points are open or lost."""
+    """What a student is told of a criterion: as in the terminal, the findings where points are open or lost; and always
+    what a person said."""
     told = lost_points(judgement) > 0 or judgement.status is Status.UNDECIDED
-    return judgement.findings if told else ()
+    return [finding for finding in judgement.findings if told or finding.code == REVIEWED]
 
 
 def explained(judgement: Judgement, titles: Mapping[str, str]) -> str:

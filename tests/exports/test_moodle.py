@@ -6,6 +6,7 @@ The rules were read in Moodle's mod/assign/feedback/offline/importgradeslib.php 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import re
 import zipfile
@@ -22,7 +23,7 @@ from grader.exports import moodle
 from grader.exports.results import read_results
 from grader.records import Grade
 
-from .making import failed_by_harness, result, scored, waiting, write_class
+from .making import failed_by_harness, owned, result, scored, waiting, write_class
 
 ENGLISH = (
     "Identifier,Full name,Email address,Status,Grade,Maximum grade,Grade can be changed,"
@@ -225,6 +226,23 @@ def test_the_feedback_zip_is_what_the_importer_takes(tmp_path: Path) -> None:
         assert archive.read(names[0]).decode() == "<p>Петров Иван</p>"
     assert len(notes) == 1 and notes[0].startswith("local:")
     assert moodle.feedback(read_results(tmp_path))[0] == data
+
+
+@pytest.mark.parametrize("name", [None, "..", "../../etc", "~x", "a_b", "C:\\x", "\n"])
+def test_a_folder_is_made_where_only_the_download_told_whose_it_is(name: str | None, tmp_path: Path) -> None:
+    write_class(tmp_path, [scored("x", 1)])
+    made = dataclasses.replace(owned(scored("x", 1), "Moodle", "4711", name), folder=tmp_path / "x")
+    data, _ = moodle.feedback([made])
+    (entry,) = zipfile.ZipFile(io.BytesIO(data)).namelist()
+    assert as_importer(entry) == (4711, "assignsubmission_file", "report.html")
+    assert entry.count("/") == 1 and not entry.startswith((".", "~")) and "\\" not in entry
+
+
+def test_a_number_that_is_none_makes_no_folder(tmp_path: Path) -> None:
+    write_class(tmp_path, [scored("x", 1)])
+    made = dataclasses.replace(owned(scored("x", 1), "Moodle", "../1"), folder=tmp_path / "x")
+    with pytest.raises(UsageError):
+        moodle.feedback([made])
 
 
 @pytest.mark.parametrize("name", ["..", NASTY.replace("/", ""), "C:\\x", "a b"])
