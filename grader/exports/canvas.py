@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from grader.errors import UsageError
 from grader.exports import filling
@@ -22,8 +22,6 @@ _MISSING = (
 )
 _KEYS = ("ID", "SIS User ID", "SIS Login ID")
 _ASSIGNMENT = re.compile(r"(.*)\s\((\d+)\)", re.ASCII | re.DOTALL)
-# lib/content_zipper.rb: name, LATE where it is late, the person's id, the attachment's id, the file's own name.
-_DOWNLOADED = re.compile(r"(?:[^\W_]+_)?(?:LATE_)?(\d+)_\d+_.+", re.IGNORECASE)
 
 
 def fill(data: bytes, results: Sequence[Result], column: str | None) -> Filled:
@@ -35,10 +33,10 @@ def fill(data: bytes, results: Sequence[Result], column: str | None) -> Filled:
     rows = [row for row in sheet.rows[1:] if place < len(row)]
     maxima = [row[place] for row in rows if _is_maximum(row)]
     filling.check_maximum(maxima, results)
-    persons = [row for row in rows if not _is_maximum(row) and row[sheet.head.index("ID")].text.strip()]
-    keys = [_by_key(sheet, name, persons, place) for name in _KEYS if name in sheet.head]
-    placed = [(result, _cell(result, keys)) for result in results]
-    return filling.fill(sheet, [row[place] for row in persons], placed, maxima)
+    persons = [row for row in rows if row[sheet.head.index("ID")].text.strip()]
+    by_id, *by_school = (_by_key(sheet, name, persons, place) for name in _KEYS)
+    placed = [(result, _cell(result, by_id, by_school)) for result in results]
+    return filling.fill(sheet, {row[place]: row[0].text for row in persons}, placed, maxima)
 
 
 def _is_head(head: Sequence[str]) -> bool:
@@ -61,19 +59,18 @@ def _assignment(head: Sequence[str], wanted: str | None) -> int:
 
 def _by_key(sheet: Sheet, name: str, persons: Sequence[Sequence[Cell]], place: int) -> Mapping[str, Cell]:
     """The grade cells by what stands in a column of ids, where only one row has it."""
-    key = sheet.head.index(name)
-    times = Counter(row[key].text.strip() for row in persons)
-    return {text: row[place] for row in persons if (text := row[key].text.strip()) and times[text] == 1}
+    key = sheet.head.index(name) if name in sheet.head else None
+    found = [(row[key].text.strip(), row[place]) for row in persons if key is not None]
+    times = Counter(text for text, _ in found)
+    return {text: cell for text, cell in found if text and times[text] == 1}
 
 
-def _cell(result: Result, keys: Sequence[Mapping[str, Cell]]) -> Cell | None:
-    """By Canvas's own id in the name of the downloaded file; else a file that is named after one of the ids."""
-    own = (keys[0].get(number) for number in _numbers(result))
-    named = (by_key.get(result.id) for by_key in keys)
-    return next((cell for cell in (*own, *named) if cell is not None), None)
-
-
-def _numbers(result: Result) -> Iterable[str]:
-    for name in (*reversed(result.source.split("/")), result.id):
-        if found := _DOWNLOADED.fullmatch(name):
-            yield found[1]
+def _cell(result: Result, by_id: Mapping[str, Cell], by_school: Sequence[Mapping[str, Cell]]) -> Cell | None:
+    """By Canvas's own number where its download told it; else by a school's id that the submission is named after. Numbers
+    of other systems are never taken for Canvas's."""
+    if result.owner is not None and result.owner.system == "Canvas":
+        return by_id.get(result.owner.key)
+    if result.owner is not None and result.owner.system == "Moodle":  # numbers a person anew for each assignment
+        return None
+    names = [result.id, *([result.owner.key] if result.owner else [])]
+    return next((cells[name] for cells in by_school for name in names if name in cells), None)

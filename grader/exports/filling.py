@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from grader.errors import UsageError
@@ -12,6 +13,8 @@ from grader.exports.sheets import Cell, Sheet
 from grader.reporting.text import one_line
 from grader.reporting.view import count_points
 from grader.reporting.words import count
+
+_NAMED = 10  # persons in a sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,29 +49,51 @@ def check_maximum(cells: Iterable[Cell], results: Sequence[Result]) -> None:
 
 
 def fill(
-    sheet: Sheet, rows: Sequence[Cell], placed: Sequence[tuple[Result, Cell | None]], maxima: Sequence[Cell]
+    sheet: Sheet, rows: Mapping[Cell, str], placed: Sequence[tuple[Result, Cell | None]], maxima: Sequence[Cell]
 ) -> Filled:
     """Write each grade into its cell, with the decimal mark of the grades and maxima that are there. `rows` are the grade
-    cells of all persons; `placed` says which one is whose.
+    cells of all persons, with whose they are; `placed` says which one is for which submission.
 
     Nothing is written for a submission that could not be graded, or where two are for the same row."""
     mark = sheets.decimal_mark([*rows, *maxima])
     owners = _owners(placed)
     alone = {cell: found[0] for cell, found in owners.items() if len(found) == 1 and found[0].error is None}
     changes = {cell: str(result.score).replace(".", mark) for cell, result in alone.items()}
-    notes = [
-        *(f"{_name(result)}: no row is its own; no grade was written." for result, cell in placed if cell is None),
-        *(
-            f"{', '.join(map(_name, found))}: for the same row; no grade was written."
-            for found in owners.values()
-            if len(found) > 1
-        ),
-        *(f"{_name(r)}: not graded; its row stays as it was." for r, cell in placed if cell is not None and r.error),
-        *(note for result in alone.values() for note in _open_points(result)),
-    ]
-    untouched = len(rows) - len(owners)
-    notes += [f"{count(untouched, 'row')} without a submission: left as downloaded."] if untouched else []
-    return Filled(data=sheets.written(sheet, changes), notes=tuple(notes))
+    notes = (*_unwritten(placed, owners), *_open_points(alone.values()), *_without(rows, owners))
+    return Filled(data=sheets.written(sheet, changes), notes=notes)
+
+
+def _unwritten(placed: Sequence[tuple[Result, Cell | None]], owners: Mapping[Cell, Sequence[Result]]) -> Iterator[str]:
+    """A sentence for each submission whose grade was not written."""
+    for result, cell in placed:
+        if cell is None:
+            yield f"{_name(result)}: no row is its own; no grade was written."
+        elif result.error is not None:
+            yield f"{_name(result)}: not graded; its row stays as it was."
+    for found in owners.values():
+        if len(found) > 1:
+            yield f"{', '.join(map(_name, found))}: for the same row; no grade was written."
+
+
+def _open_points(written: Iterable[Result]) -> Iterator[str]:
+    """The grade that was written is what is decided so far; the rest is not made up."""
+    for result in written:
+        waits = (
+            (result.awaiting_review, "await a person's review and are"),
+            (result.undecided, "are undecided and"),
+        )
+        for points, state in waits:
+            if points:
+                yield f"{_name(result)}: up to {count_points(points)} {state} not in the grade."
+
+
+def _without(rows: Mapping[Cell, str], owners: Container[Cell]) -> Iterator[str]:
+    """A sentence on the rows that no submission belongs to."""
+    persons = [one_line(whose) for cell, whose in rows.items() if cell not in owners]
+    more = f" and {len(persons) - _NAMED} more" if len(persons) > _NAMED else ""
+    if persons:
+        named = ", ".join(persons[:_NAMED])
+        yield f"{count(len(persons), 'row')} without a submission, left as downloaded: {named}{more}."
 
 
 def _owners(placed: Sequence[tuple[Result, Cell | None]]) -> Mapping[Cell, list[Result]]:
@@ -79,20 +104,9 @@ def _owners(placed: Sequence[tuple[Result, Cell | None]]) -> Mapping[Cell, list[
     return owners
 
 
-def _open_points(result: Result) -> Iterable[str]:
-    """The grade that was written is what is decided so far; the rest is not made up."""
-    if result.awaiting_review:
-        yield f"{_name(result)}: up to {count_points(result.awaiting_review)} await a person's review and are not in the grade."
-    if result.undecided:
-        yield f"{_name(result)}: up to {count_points(result.undecided)} are undecided and are not in the grade."
-
-
 def _name(result: Result) -> str:
     return one_line(result.id)
 
 
 def _number(text: str) -> float | None:
-    try:
-        return float(text.strip().replace(",", "."))
-    except ValueError:
-        return None
+    return float(text.replace(",", ".")) if re.fullmatch(r"\s*\d+(?:[.,]\d+)?\s*", text, re.ASCII) else None

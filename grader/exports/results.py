@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,27 @@ from typing import Any
 from grader.errors import UsageError
 from grader.records import Criterion, Finding, Judgement, Severity, Status, say
 
+REVIEWED = "review.decided"  # the code of a finding that says what a person decided
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Whose a submission is, as a course system's download told: the system, its own key for that person, a name."""
+
+    system: str
+    key: str
+    name: str | None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """A finished result. `score` and all points are those of `result.json`; `error` is set where the submission could not
     be graded, and `harness_failed` tells whether that is the harness's fault. `folder` holds the page, where there is
-    one. A criterion has no claim here: `result.json` does not hold it."""
+    one. A criterion has no claim here: `result.json` does not hold it; what a person decided on it is its first finding."""
 
     id: str
     source: str
+    owner: Owner | None
     score: float
     max_score: float
     awaiting_review: float
@@ -90,6 +102,7 @@ def _result(raw: Mapping[str, Any], folder: Path | None) -> Result:
     return Result(
         id=str(raw["submission"]["id"]),
         source=str(raw["submission"]["source"]),
+        owner=_owner(raw["submission"].get("student")),
         score=_number(raw["score"]) if graded else 0,
         max_score=_number(raw["max_score"]) if graded else 0,
         awaiting_review=_number(raw["awaiting_review"]) if graded else 0,
@@ -103,6 +116,10 @@ def _result(raw: Mapping[str, Any], folder: Path | None) -> Result:
     )
 
 
+def _owner(raw: Mapping[str, Any] | None) -> Owner | None:
+    return Owner(system=str(raw["system"]), key=str(raw["key"]), name=_text(raw.get("name"))) if raw else None
+
+
 def _judgement(raw: Mapping[str, Any]) -> Judgement:
     points = _number(raw["max_points"])
     return Judgement(
@@ -111,8 +128,15 @@ def _judgement(raw: Mapping[str, Any]) -> Judgement:
         status=Status(raw["status"]),
         points=_number(raw["points"]),
         blocked_by=_text(raw["blocked_by"]),
-        findings=tuple(_finding(finding) for finding in raw["findings"]),
+        findings=(*_review(raw.get("review")), *(_finding(finding) for finding in raw["findings"])),
     )
+
+
+def _review(raw: Mapping[str, Any] | None) -> Iterator[Finding]:
+    """What a person decided, and their words for the student."""
+    if raw:
+        words = f"Decided by {raw['by']} on {raw['on']}. {raw['comment']}".strip()
+        yield Finding(code=REVIEWED, severity=Severity.INFO, message=say(words))
 
 
 def _finding(raw: Mapping[str, Any]) -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from grader.exports.results import REVIEWED
 from grader.records import Finding, Judgement, Status
 from grader.reporting.text import clip, inert, one_line
 from grader.reporting.view import count_points, lost_points
@@ -20,9 +21,10 @@ def strict_json(document: Mapping[str, object]) -> str:
 
 
 def findings(judgement: Judgement) -> Sequence[Finding]:
-    """What a student is told of a criterion: as in the terminal, the findings where points are open or lost."""
+    """What a student is told of a criterion: as in the terminal, the findings where points are open or lost; and always
+    what a person said."""
     told = lost_points(judgement) > 0 or judgement.status is Status.UNDECIDED
-    return judgement.findings if told else ()
+    return [finding for finding in judgement.findings if told or finding.code == REVIEWED]
 
 
 def explained(judgement: Judgement, titles: Mapping[str, str]) -> str:
@@ -91,7 +93,8 @@ def _everything(finding: Finding) -> str:
 
 
 def _expected_and_actual(finding: Finding) -> tuple[Labelled, ...]:
-    return ("Expected: ", finding.expected), ("Actual: ", finding.actual)
+    expected, actual = (clip(inert(text), _VALUE) if text else None for text in (finding.expected, finding.actual))
+    return ("Expected: ", expected), ("Actual: ", actual)
 
 
 def _where_and_how(finding: Finding) -> tuple[Labelled, ...]:
@@ -100,4 +103,4 @@ def _where_and_how(finding: Finding) -> tuple[Labelled, ...]:
 
 
 def _lines(*labelled: Labelled) -> str:
-    return "\n".join(label + one_line(clip(inert(text), _VALUE)) for label, text in labelled if text)
+    return "\n".join(label + one_line(text) for label, text in labelled if text)

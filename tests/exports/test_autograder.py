@@ -45,7 +45,7 @@ def run(container: Path) -> dict[str, object]:
         env=os.environ | {"AUTOGRADER_ROOT": str(container)},
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=3600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

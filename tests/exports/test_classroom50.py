@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reporting.factories import NASTY, grade, tainted, ungraded
 
@@ -92,6 +92,7 @@ def test_where_there_is_no_grade_no_zero_is_written(made: object) -> None:
     assert refused.value.exit_code == 3
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 1200), min_size=1, max_size=20))
 def test_whole_points_add_up_and_each_is_next_to_the_exact_one(hundredths: list[int]) -> None:
     points = [value / 100 for value in hundredths]

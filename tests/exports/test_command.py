@@ -13,8 +13,14 @@ from xml.etree import ElementTree as ET
 import pytest
 from reporting.factories import NASTY, grade, ungraded
 
-from grader.cli import main
+from grader import batch
+from grader.cli import main, parser
+from grader.commands import prepared
+from grader.errors import ProbeFailed, UnreadableSubmission
 from grader.exports import FORMATS
+from grader.records import say
+from grader.reporting.machine import result_json
+from grader.stages.intake import Candidate
 
 from .making import scored, write_class
 from .test_canvas import GRADEBOOK
@@ -66,7 +72,7 @@ def test_without_a_file_the_bytes_go_to_standard_output(out: Path, tmp_path: Pat
     download = tmp_path / "moodle.csv"
     download.write_bytes(WORKSHEET.replace(b"\n", b"\r\n"))
     command = [sys.executable, "-m", "grader", "export", "moodle", str(out), "--fill", str(download)]
-    done = subprocess.run(command, capture_output=True, check=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, check=True, timeout=3600)
     assert done.stdout.count(b"\r\n") == download.read_bytes().count(b"\r\n") and b"84.5" in done.stdout
 
 
@@ -137,7 +143,7 @@ def test_notes_for_a_terminal_are_inert(tmp_path: Path, capsys: pytest.CaptureFi
 def check(notebook: Path, form: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "grader", "check", str(notebook), "--data", "embedded", "--format", form]
     return subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, timeout=300, check=False
+        command, env=os.environ | environment, capture_output=True, text=True, timeout=3600, check=False
     )
 
 
@@ -165,3 +171,19 @@ def test_a_job_summary_that_cannot_be_written_changes_no_verdict(tmp_path: Path)
     assert (
         done.returncode == 3 and "the job summary cannot be written" in done.stderr and "Traceback" not in done.stderr
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        (UnreadableSubmission(say("No notebook.")), "submission"),
+        (ProbeFailed("broke"), "harness"),
+        (OSError(), "harness"),
+    ],
+)
+def test_a_result_says_whose_fault_it_is_that_there_is_none(error: Exception, fault: str, tmp_path: Path) -> None:
+    candidate = Candidate(id="x", source="x.ipynb", path=tmp_path / "x.ipynb")
+    options = parser().parse_args(["check", "x.ipynb", "--data", "embedded"])
+    with prepared(options, tmp_path, own_code=True) as setup:
+        made = batch._ungraded(candidate, setup, error)
+    assert json.loads(result_json(made.grade))["fault"] == fault

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from reporting.factories import NASTY, class_grades, grade, tainted, ungraded
 
 from grader.exports.junit import render
+from grader.records import say
 
 from .making import failed_by_harness, result
 
@@ -71,4 +73,5 @@ def test_no_two_cases_share_a_name_as_gitlab_keeps_only_the_first() -> None:
 @settings(deadline=None, max_examples=40)
 @given(st.text(st.characters(exclude_categories=())))
 def test_any_text_leaves_the_document_whole(text: str) -> None:
-    read(render([result(tainted(text + NASTY).grade), result(grade())]))
+    broken = dataclasses.replace(ungraded(), error=say("{reason}", reason=text + NASTY))
+    read(render([result(tainted(text + NASTY).grade), result(grade()), result(broken)]))

@@ -6,6 +6,7 @@ The rules were read in Moodle's mod/assign/feedback/offline/importgradeslib.php 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import re
 import zipfile
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reporting.factories import NASTY
 
@@ -22,7 +23,7 @@ from grader.exports import moodle
 from grader.exports.results import read_results
 from grader.records import Grade
 
-from .making import failed_by_harness, result, scored, waiting, write_class
+from .making import failed_by_harness, owned, result, scored, waiting, write_class
 
 ENGLISH = (
     "Identifier,Full name,Email address,Status,Grade,Maximum grade,Grade can be changed,"
@@ -55,7 +56,7 @@ def fill(data: bytes, *grades: Grade) -> moodle.Filled:
 def test_a_worksheet_is_the_expected_file(same_as_gold: Callable[[str, bytes], None]) -> None:
     filled = fill(WORKSHEET, from_moodle("Петров Иван", 4711, 84.5), from_moodle("Anna Ivanova", 4712, 97))
     same_as_gold("moodle.csv", filled.data)
-    assert filled.notes == ("1 row without a submission: left as downloaded.",)
+    assert filled.notes == ("1 row without a submission, left as downloaded: Participant 4713.",)
 
 
 def test_only_the_grade_of_those_who_handed_in_changes() -> None:
@@ -88,6 +89,7 @@ def test_a_russian_worksheet_keeps_its_encoding_line_ends_and_decimal_comma(enco
 names = st.text(st.sampled_from('абz ,;"\n=_\t'), max_size=12)
 
 
+@settings(deadline=None)
 @given(
     people=st.lists(st.tuples(names, names), min_size=1, max_size=5),
     extra=st.lists(st.sampled_from(["Email address", "Team", 'My "own"', "Отдел", "Status"]), unique=True),
@@ -127,7 +129,7 @@ def test_points_that_nobody_gave_yet_are_not_made_up_and_told() -> None:
     filled = fill(WORKSHEET, waiting("Anna", "class/Anna_4712_assignsubmission_file"))
     assert rows(filled.data)[1]["Grade"] == "60"
     assert "Anna: up to 30 points await a person's review and are not in the grade." in filled.notes
-    assert "Anna: up to 10 points are undecided and are not in the grade." in filled.notes
+    assert "Anna: up to 10 points are undecided and not in the grade." in filled.notes
 
 
 def test_an_ungraded_submission_leaves_its_row_and_costs_nothing() -> None:
@@ -151,7 +153,19 @@ def test_two_submissions_for_one_person_are_named_and_neither_is_taken() -> None
 
 def test_a_number_that_two_rows_have_is_nobodys() -> None:
     doubled = WORKSHEET.replace(b"Participant 4712", b"Participant 4711")
-    assert fill(doubled, from_moodle("a", 4711, 50)).data == doubled
+    filled = fill(doubled, from_moodle("a", 4711, 50))
+    assert filled.data == doubled
+    assert "a: no row is its own; no grade was written." in filled.notes
+    assert (
+        "3 rows without a submission, left as downloaded: Participant 4711, Participant 4711, Participant 4713."
+        in filled.notes
+    )
+
+
+def test_of_many_rows_without_a_submission_some_are_named() -> None:
+    many = ENGLISH.encode() + b"".join(b"Participant %d,A,,,,100,Yes,-,-,\n" % (100 + k) for k in range(15))
+    (note,) = fill(many).notes
+    assert note.startswith("15 rows") and note.endswith("Participant 109 and 5 more.")
 
 
 @pytest.mark.parametrize(
@@ -212,6 +226,23 @@ def test_the_feedback_zip_is_what_the_importer_takes(tmp_path: Path) -> None:
         assert archive.read(names[0]).decode() == "<p>Петров Иван</p>"
     assert len(notes) == 1 and notes[0].startswith("local:")
     assert moodle.feedback(read_results(tmp_path))[0] == data
+
+
+@pytest.mark.parametrize("name", [None, "..", "../../etc", "~x", "a_b", "C:\\x", "\n"])
+def test_a_folder_is_made_where_only_the_download_told_whose_it_is(name: str | None, tmp_path: Path) -> None:
+    write_class(tmp_path, [scored("x", 1)])
+    made = dataclasses.replace(owned(scored("x", 1), "Moodle", "4711", name), folder=tmp_path / "x")
+    data, _ = moodle.feedback([made])
+    (entry,) = zipfile.ZipFile(io.BytesIO(data)).namelist()
+    assert as_importer(entry) == (4711, "assignsubmission_file", "report.html")
+    assert entry.count("/") == 1 and not entry.startswith((".", "~")) and "\\" not in entry
+
+
+def test_a_number_that_is_none_makes_no_folder(tmp_path: Path) -> None:
+    write_class(tmp_path, [scored("x", 1)])
+    made = dataclasses.replace(owned(scored("x", 1), "Moodle", "../1"), folder=tmp_path / "x")
+    with pytest.raises(UsageError):
+        moodle.feedback([made])
 
 
 @pytest.mark.parametrize("name", ["..", NASTY.replace("/", ""), "C:\\x", "a b"])

@@ -10,6 +10,7 @@ from reporting.factories import NASTY, grade, tainted, ungraded
 
 from grader.errors import UsageError
 from grader.exports.results import parse, read_results
+from grader.exports.wording import explained
 from grader.reporting.machine import result_json
 
 from .making import failed_by_harness, result, waiting, write_class
@@ -96,3 +97,11 @@ def test_a_result_of_before_faults_were_told_apart_can_still_be_read() -> None:
     old = json.loads(result_json(ungraded()))
     del old["fault"]
     assert parse(json.dumps(old)).harness_failed is False
+
+
+def test_what_a_person_decided_is_always_told_and_waits_no_more() -> None:
+    document = json.loads(result_json(grade()))
+    passed = document["criteria"][1]
+    passed["review"] = {"points": 3, "by": "Petrova", "on": "2026-11-23", "comment": "Well {said}."}
+    judgement = parse(json.dumps(document)).criteria[1]
+    assert explained(judgement, {}) == "Decided by Petrova on 2026-11-23. Well {said}."
