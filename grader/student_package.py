@@ -33,7 +33,7 @@ how small some numbers must be. On Linux, with Python 3.11 to 3.13, in the folde
     .venv/bin/grader check path/to/notebook.ipynb
     .venv/bin/grader check path/to/notebook.ipynb --watch
 
-The first two lines are needed once, and fetch TensorFlow (about 2 GB with all that belongs to it). `check` runs the notebook on
+The first two lines are needed once, and fetch TensorFlow (2.4 GB with all that belongs to it). `check` runs the notebook on
 a part of the data and says for each criterion whether it passes, where it does not, and what to try. `--watch` does so
 whenever you save: what the text tells at once, the run in the background. `--format github` is for a CI job.
 

@@ -26,7 +26,7 @@ from grader.formats.events import read_runs
 from grader.places import reference_folder
 from grader.store import read_reference
 
-STEPS = np.arange(1, 11) * 19  # where this student's validation points stand
+STEPS = np.arange(10)  # where this student's validation points stand: numbered by epoch
 
 
 @pytest.fixture

@@ -172,7 +172,9 @@ submission_346:
     :email: d@example.edu
 submission_347:
   :submitters:
-  - :name: &a broken
+  - :name: |-
+      - :name: Mallory
+        :sid: '0012'
 """
 
 
