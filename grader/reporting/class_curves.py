@@ -68,7 +68,9 @@ def pictures(overviews: Sequence[Overview], bands: Mapping[tuple[str, str], Band
             found[sketch.run, sketch.role].append((shown.id, sketch))
     runs = list(dict.fromkeys([run for run, _ in bands] + [run for run, _ in found]))
     order = sorted(found, key=lambda name: runs.index(name[0]))
-    return tuple(_picture(f"picture-{n}", found[name], bands.get(name)) for n, name in enumerate(order, start=1))
+    return tuple(
+        _picture(f"picture-{n}", found[name], bands.get(name), len(overviews)) for n, name in enumerate(order, start=1)
+    )
 
 
 def odd_ones(shown: Iterable[RunPicture]) -> tuple[OddOne, ...]:
@@ -78,7 +80,7 @@ def odd_ones(shown: Iterable[RunPicture]) -> tuple[OddOne, ...]:
     return tuple(sorted(named, key=lambda one: order.index(one.member)))
 
 
-def _picture(anchor: str, own: Sequence[tuple[str, Sketch]], band: Band | None) -> RunPicture:
+def _picture(anchor: str, own: Sequence[tuple[str, Sketch]], band: Band | None, total: int) -> RunPicture:
     sketches = [sketch for _, sketch in own]
     points = len(band.steps) if band is not None else int(median(sketch.points for sketch in sketches))
     why = _judge([end(s.values) for s in sketches], band)
@@ -90,7 +92,7 @@ def _picture(anchor: str, own: Sequence[tuple[str, Sketch]], band: Band | None) 
         anchor=anchor,
         run=first.run,
         title=first.role.replace("_", " ").capitalize(),
-        sentence=_sentence(sketches, band, len(odd)),
+        sentence=_sentence(len(sketches), total, len(odd), band),
         picture=drawn,
         lines="".join(line for line in dict.fromkeys(drawn.lines) if line not in apart),
         low=number(drawn.low) if drawn.low is not None else "",
@@ -122,8 +124,8 @@ def _odd(own: tuple[str, Sketch], why: str, drawn: ClassPicture, i: int) -> OddO
     return OddOne(member=member(name), what=what, why=why, line=drawn.lines[i], tip=drawn.tips[i])
 
 
-def _sentence(sketches: Sequence[Sketch], band: Band | None, odd: int) -> str:
-    whose = f"{count(len(sketches), 'curve')}, {odd if odd else 'none'} of them odd."
+def _sentence(curves: int, total: int, odd: int, band: Band | None) -> str:
+    whose = f"{count(curves, 'curve')} of {count(total, 'submission')}, {odd if odd else 'none'} of them odd."
     if band is None:
         return whose + " The reference was not run on these data."
     return f"{whose} The band is the reference solution over {count(len(band.values), 'seed')}."
@@ -141,10 +143,11 @@ def end(values: Sequence[float]) -> float:
 def _judge(ends: Sequence[float], band: Band | None) -> list[str]:
     """Why each end is odd; an empty text where it is not."""
     seeds = np.array([end(stretches(row).tolist()) for row in band.values]) if band is not None else np.empty(0)
-    finite = bool(np.isfinite(seeds).all()) if len(seeds) else 2 * sum(map(math.isfinite, ends)) >= len(ends)
-    usual = list(_usual([e for e in ends if math.isfinite(e)], seeds if finite else np.empty(0)))
-    known = bool(usual) and finite
-    return [_why(e, usual if known else [], finite, len(seeds) or len(ends) >= _FEWEST) for e in ends]
+    known: Sequence[float] = seeds.tolist() or ends
+    finite = 2 * sum(map(math.isfinite, known)) >= len(known)
+    usual = list(_usual([e for e in ends if math.isfinite(e)], seeds[np.isfinite(seeds)])) if finite else []
+    tells = len(seeds) > 0 or len(ends) >= _FEWEST
+    return [_why(e, usual, finite) if tells else "" for e in ends]
 
 
 _Usual = tuple[Callable[[float], bool], str]
@@ -165,10 +168,8 @@ def _usual(ends: Sequence[float], seeds: Floats) -> Iterator[_Usual]:
         yield (lambda e: abs(e - centre) <= _MODIFIED_Z * spread), f"the middle of the class {number(centre)}"
 
 
-def _why(value: float, usual: Sequence[_Usual], finite: bool, tells: object) -> str:
+def _why(value: float, usual: Sequence[_Usual], finite: bool) -> str:
     if math.isfinite(value) != finite:
-        if not tells:
-            return ""
         return "ends in NaN or infinity, the others do not" if finite else f"ends at {number(value)}, the others in NaN"
     if not usual or not math.isfinite(value) or any(explains(value) for explains, _ in usual):
         return ""

@@ -75,6 +75,7 @@ def test_nan_is_odd_where_the_others_are_finite_and_the_other_way_round() -> Non
     assert odd([math.nan] * 6 + [2.0], band(math.nan, math.nan)) == ["s6"]
     assert odd([math.nan] * 6 + [2.0], {}) == ["s6"]
     assert odd([math.nan, 2.0], {}) == []
+    assert odd([*CLASS, math.nan], band(1.9, 2.0, math.nan)) == ["s6"]
 
 
 def test_an_odd_curve_does_not_flatten_the_others() -> None:
