@@ -27,7 +27,7 @@ from grader.reporting.words import count, number
 _DEVIATIONS = 4.0
 _MODIFIED_Z = 3.5
 _FEWEST = 5  # curves of a class that tells what is usual
-_LEAST_SPREAD = 0.01  # of the median: nobody is odd for less
+_LEAST_REACH = 0.01  # of the middle: nobody is odd for less
 MOST_DRAWN = 12  # odd curves that are drawn apart
 _MOST_NAMED = 40
 
@@ -66,7 +66,7 @@ def pictures(overviews: Sequence[Overview], bands: Mapping[tuple[str, str], Band
     for shown in overviews:
         for sketch in shown.sketches:
             found[sketch.run, sketch.role].append((shown.id, sketch))
-    runs = list(dict.fromkeys([run for run, _ in bands] + [run for run, _ in found]))
+    runs = list(dict.fromkeys(run for run, _ in found))
     order = sorted(found, key=lambda name: runs.index(name[0]))
     return tuple(
         _picture(f"picture-{n}", found[name], bands.get(name), len(overviews)) for n, name in enumerate(order, start=1)
@@ -92,7 +92,7 @@ def _picture(anchor: str, own: Sequence[tuple[str, Sketch]], band: Band | None, 
         anchor=anchor,
         run=first.run,
         title=first.role.replace("_", " ").capitalize(),
-        sentence=_sentence(len(sketches), total, len(odd), band),
+        sentence=_sentence(sketches, total, len(odd), band),
         picture=drawn,
         lines="".join(line for line in dict.fromkeys(drawn.lines) if line not in apart),
         low=number(drawn.low) if drawn.low is not None else "",
@@ -124,8 +124,11 @@ def _odd(own: tuple[str, Sketch], why: str, drawn: ClassPicture, i: int) -> OddO
     return OddOne(member=member(name), what=what, why=why, line=drawn.lines[i], tip=drawn.tips[i])
 
 
-def _sentence(curves: int, total: int, odd: int, band: Band | None) -> str:
-    whose = f"{count(curves, 'curve')} of {count(total, 'submission')}, {odd if odd else 'none'} of them odd."
+def _sentence(sketches: Sequence[Sketch], total: int, odd: int, band: Band | None) -> str:
+    nan = sum(not math.isfinite(end(sketch.values)) for sketch in sketches)
+    whose = f"{count(len(sketches), 'curve')} of {count(total, 'submission')}, {odd if odd else 'none'} of them odd" + (
+        f", {nan} of them NaN or infinite at the end." if nan else "."
+    )
     if band is None:
         return whose + " The reference was not run on these data."
     return f"{whose} The band is the reference solution over {count(len(band.values), 'seed')}."
@@ -156,16 +159,19 @@ _Usual = tuple[Callable[[float], bool], str]
 def _usual(ends: Sequence[float], seeds: Floats) -> Iterator[_Usual]:
     """What is usual by the reference and by the class, each as a test and in words."""
     if len(seeds):
-        middle, reach = float(seeds.mean()), _DEVIATIONS * float(seeds.std(ddof=1)) if len(seeds) > 1 else 0.0
-        low, high = min(float(seeds.min()), middle - reach), max(float(seeds.max()), middle + reach)
-        yield (
-            (lambda e: low <= e <= high),
-            f"the reference {number(float(seeds.min()))} to {number(float(seeds.max()))}",
-        )
+        reach = _DEVIATIONS * float(seeds.std(ddof=1)) if len(seeds) > 1 else 0.0
+        low, high = float(seeds.min()), float(seeds.max())
+        yield _around(float(seeds.mean()), reach, low, high), f"the reference {number(low)} to {number(high)}"
     if len(ends) >= _FEWEST:
         centre = median(ends)
-        spread = max(median(abs(e - centre) for e in ends) / 0.6745, _LEAST_SPREAD * abs(centre))
-        yield (lambda e: abs(e - centre) <= _MODIFIED_Z * spread), f"the middle of the class {number(centre)}"
+        reach = _MODIFIED_Z * median(abs(e - centre) for e in ends) / 0.6745
+        yield _around(centre, reach, centre, centre), f"the middle of the class {number(centre)}"
+
+
+def _around(centre: float, reach: float, low: float, high: float) -> Callable[[float], bool]:
+    """Whether a value lies within reach of the centre, or between two others."""
+    least = _LEAST_REACH * abs(centre)
+    return lambda value: min(low - least, centre - reach) <= value <= max(high + least, centre + reach)
 
 
 def _why(value: float, usual: Sequence[_Usual], finite: bool) -> str:

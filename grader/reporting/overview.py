@@ -172,7 +172,7 @@ def _sketches(curves: tuple[Curve, ...]) -> Iterator[Sketch]:
             if name not in longest or len(curve.values) > len(longest[name].values):
                 longest[name] = curve
     for (run, role), curve in longest.items():
-        means = tuple(float(f"{value:.4g}") for value in stretches(curve.values))
+        means = tuple(float(f"{value:.5g}") for value in stretches(curve.values))
         yield Sketch(run=run, role=role, points=len(curve.values), values=means)
 
 

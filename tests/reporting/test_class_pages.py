@@ -67,6 +67,7 @@ def test_a_small_class_is_judged_by_the_reference_alone_and_without_one_not_at_a
 
 def test_curves_that_are_equal_to_the_last_bit_make_nobody_odd_for_a_trifle() -> None:
     assert odd([2.0] * 8 + [2.001], {}) == []
+    assert odd([0.10237], band(0.102368, 0.102368)) == []
     assert odd([2.0] * 8 + [3.0], {}) == ["s8"]
 
 
