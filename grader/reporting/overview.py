@@ -26,7 +26,7 @@ FORMAT = "grader.overview/1"
 STRETCHES = 16  # of a curve that a picture of the class shows
 _MOST_WORDS = 6000  # characters of an answer: a person reads the rest on the student's page
 _MOST_CLAIMS = 20
-_MOST_CAUSES = 5  # of one criterion
+_MOST_CAUSES = 3  # of one criterion
 _SHORT = 300  # characters of a sentence
 
 
@@ -197,7 +197,7 @@ def overview_json(shown: Overview) -> str:
 
 
 def read_overview(text: str) -> Overview:
-    """The reverse. Raises ValueError, KeyError or TypeError for anything else."""
+    """The reverse. Raises ValueError, KeyError, TypeError or AttributeError for anything else."""
     raw = json.loads(text)
     if raw.pop("format") != FORMAT:
         raise ValueError("another format")
