@@ -20,7 +20,7 @@ import numpy as np
 
 from grader.records import Band, Floats
 from grader.reporting.class_groups import Member, member
-from grader.reporting.overview import Overview, Sketch, stretches
+from grader.reporting.overview import Overview, Sketch, placed, stretches
 from grader.reporting.svg import ClassPicture, class_picture
 from grader.reporting.words import count, number
 
@@ -84,7 +84,7 @@ def _picture(anchor: str, own: Sequence[tuple[str, Sketch]], band: Band | None, 
     sketches = [sketch for _, sketch in own]
     points = len(band.steps) if band is not None else int(median(sketch.points for sketch in sketches))
     why = _judge([end(s.values) for s in sketches], band)
-    drawn = class_picture([_placed(s) for s in sketches], [not reason for reason in why], float(points), _band(band))
+    drawn = class_picture([placed(s) for s in sketches], [not reason for reason in why], float(points), _band(band))
     odd = tuple(_odd(own[i], reason, drawn, i) for i, reason in enumerate(why) if reason)
     apart = {one.line for one in odd[:MOST_DRAWN]}
     first = sketches[0]
@@ -101,13 +101,6 @@ def _picture(anchor: str, own: Sequence[tuple[str, Sketch]], band: Band | None, 
         odd=odd[:_MOST_NAMED],
         odd_left=max(0, len(odd) - _MOST_NAMED),
     )
-
-
-def _placed(sketch: Sketch) -> tuple[Floats, Floats]:
-    """The stretches' middles, in points from the beginning, and their means: how steps are labelled does not matter."""
-    n = len(sketch.values)
-    places = (np.arange(n, dtype=np.float64) + 0.5) * (sketch.points / n)
-    return places.astype(np.float64), np.array(sketch.values, dtype=np.float64)
 
 
 def _band(band: Band | None) -> tuple[Floats, Floats, Floats] | None:

@@ -184,6 +184,13 @@ def stretches(values: Floats) -> Floats:
     return np.where(np.isfinite(means), means, np.nan)
 
 
+def placed(sketch: Sketch) -> tuple[Floats, Floats]:
+    """The stretches' middles, in points from the beginning, and their means: how steps are labelled does not matter."""
+    n = len(sketch.values)
+    places = (np.arange(n, dtype=np.float64) + 0.5) * (sketch.points / n)
+    return places.astype(np.float64), np.array(sketch.values, dtype=np.float64)
+
+
 # --- on the disk ----------------------------------------------------------------------------------------------------
 
 

@@ -152,6 +152,17 @@ def test_a_worksheet_holds_every_answer_and_says_who_has_none() -> None:
     assert sheet.answers[0].decision == "Decided by Petrova on 2026-11-25: 5 of 7."
 
 
+def test_an_answer_stands_beside_the_curves_that_it_speaks_of_and_their_names_do_not_overlap() -> None:
+    runs = ("relu", "relu_smart_dense", "raw")
+    made = report(exhibit=exhibit(curves=tuple(curve(run, RELU[1], n=10) for run in runs)))
+    (sheet,) = (s for s in worksheets([made.grade], [overview(made)]) if "relu" in s.path)
+    lines = sheet.answers[0].lines
+    assert lines is not None
+    assert [line.run for line in lines.lines] == ["relu", "relu_smart_dense"]
+    assert lines.lines[0].path == lines.lines[1].path
+    assert abs(lines.lines[0].y - lines.lines[1].y) >= 18
+
+
 # --- bounds ---------------------------------------------------------------------------------------------------------
 
 
