@@ -171,7 +171,7 @@ def review(options: argparse.Namespace) -> int:
         if options.read is not None:
             made = reviews.read_sheet(options.read, subjects, known, by, on)
             reviews.record(path, made)
-            print(f"{len(made)} decisions taken over.")
+            print(f"{count(len(made), 'decision')} taken over.")
         elif left:
             reviewing.ask(left, options.out, by, on, lambda decision: reviews.record(path, decision))
     except BrokenPipeError:
