@@ -228,14 +228,16 @@ def review(options: argparse.Namespace) -> int:
     left = reviews.waiting(subjects, known)
     try:
         if options.write is not None:
-            return _write_sheet(options.write, subjects, known)
+            return _write_sheet(options.write, options.out, subjects, known)
         by, on = options.by or _login(), date.today().isoformat()
         if options.read is not None:
             made = reviews.read_sheet(options.read, subjects, known, by, on)
             reviews.record(path, made)
-            print(f"{len(made)} decisions taken over.")
+            print(f"{count(len(made), 'decision')} taken over.")
         elif left:
             reviewing.ask(left, options.out, by, on, lambda decision: reviews.record(path, decision))
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise UsageError(f"{error.filename or path} cannot be written: {error.strerror}.") from error
     waiting = len(reviews.waiting(subjects, reviews.read(path)))
@@ -258,12 +260,12 @@ def _subjects(out: Path) -> list[Subject]:
     return [subject for shown in read_overviews(out, names) for subject in shown.subjects]
 
 
-def _write_sheet(path: Path, subjects: Sequence[Subject], known: Mapping[str, Decision]) -> int:
+def _write_sheet(path: Path, out: Path, subjects: Sequence[Subject], known: Mapping[str, Decision]) -> int:
     if path.exists():
         raise UsageError(f"{path} is there already, and may hold somebody's work. Name another file.")
     store.write_text(path, reviews.sheet(subjects, known))
     print(
-        f"{count(len(subjects), 'answer')}: {path}. Fill in `points` and `comment`; then grader review DIR --read {path}."
+        f"{count(len(subjects), 'answer')}: {path}. Fill in `points` and `comment`; then grader review {out} --read {path}."
     )
     return 0
 

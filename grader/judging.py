@@ -72,7 +72,7 @@ def read_overviews(out: Path, submissions: Iterable[str]) -> tuple[Overview, ...
 def _read_overview(path: Path, submission: str) -> Overview:
     try:
         return read_overview(path.read_text("utf-8"))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Overview(id=submission)
 
 

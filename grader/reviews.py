@@ -31,6 +31,8 @@ _SHEET_COLUMNS = (*_COLUMNS[:5], "title", "answer", "evidence", *_COLUMNS[5:])
 _NEEDED = frozenset({"key", "points", "comment"})
 _POINTS = re.compile(r"\d{1,6}(?:[.,]\d{1,6})?", re.ASCII)
 _MOST_BYTES = 64 << 20
+_RANGE = "points must be a number from 0 to {most}."
+_AGAIN = "Nothing was taken from the file: mend it and give the command again."
 _MOST_CELL = 30_000  # characters: a cell of Excel holds 32,767
 # What begins a formula in the middle of a cell, should a spreadsheet with another separator cut it there.
 _FORMULA_INSIDE = re.compile(r"(?<=[\n\t;,])([^\S\n]*)(?=[=+\-@＝＋－＠])")
@@ -95,8 +97,8 @@ def read(path: Path) -> dict[str, Decision]:
 
 def _of_file(row: _Row, path: Path) -> Decision:
     most = row.cells.get("of", "")
-    if not most.isdecimal() or row.points > int(most):
-        raise UsageError(f"{path}, row {row.number} ({row.owner}): points must be a number from 0 to what `of` says.")
+    if not re.fullmatch(r"\d{1,6}", most) or row.points > int(most):
+        raise _wrong(path, row, _RANGE.format(most="what the column `of` says"))
     return _decision(row, int(most), row.cells.get("by", ""), row.cells.get("on", ""))
 
 
@@ -182,21 +184,18 @@ def read_sheet(
     known = {subject.key: subject for subject in subjects}
     found: dict[str, Decision] = {}
     for row in _rows(path):
-        subject = known.get(row.key)
-        if subject is None:
-            raise UsageError(
-                f"{path}, row {row.number} ({row.owner}): there is no such answer in these results, or it has changed. "
-                "Clear its points, or write the sheet anew. Nothing was recorded."
+        if row.key not in known:
+            raise _wrong(
+                path,
+                row,
+                "there is no such answer in these results, or it has changed; clear its points, or write the sheet anew.",
             )
-        if row.points > subject.criterion.points:
-            raise UsageError(_out_of_range(path, row.number, row.owner, subject.criterion.points))
-        decision = _decision(row, subject.criterion.points, by, on)
-        if row.key in found and found[row.key] != decision:
-            raise UsageError(
-                f"{path}, row {row.number} ({row.owner}): this answer stands in two rows, with different decisions. "
-                "Nothing was recorded."
-            )
-        found[row.key] = decision
+        most = known[row.key].criterion.points
+        if row.points > most:
+            raise _wrong(path, row, _RANGE.format(most=most))
+        decision = _decision(row, most, by, on)
+        if found.setdefault(row.key, decision) != decision:
+            raise _wrong(path, row, "this answer stands in two rows, with different decisions.")
     return {key: decision for key, decision in found.items() if _differs(decision, decisions.get(key))}
 
 
@@ -204,8 +203,9 @@ def _differs(decision: Decision, known: Decision | None) -> bool:
     return known is None or replace(decision, by=known.by, on=known.on) != known
 
 
-def _out_of_range(path: Path, number: int, owner: str, most: int | str) -> str:
-    return f"{path}, row {number} ({owner}): points must be a number from 0 to {most}. Nothing was recorded."
+def _wrong(path: Path, row: _Row, why: str) -> UsageError:
+    """The one sentence on a row that cannot be taken: where it is, whose it is, and what to do."""
+    return UsageError(f"{path}, row {row.number} ({row.owner}): {why} {_AGAIN}")
 
 
 # --- tables ---------------------------------------------------------------------------------------------------------
@@ -241,9 +241,9 @@ def _row(path: Path, number: int, cells: Mapping[str, str]) -> _Row:
     key, points = cells.get("key", ""), points_from(cells["points"])
     row = _Row(number=number, key=key, points=points or 0.0, cells=cells)
     if key.count("/") < 2:
-        raise UsageError(f"{path}, row {number}: the cell in the column `key` is not as it was. Nothing was recorded.")
+        raise UsageError(f"{path}, row {number}: the cell in the column `key` is not as it was. {_AGAIN}")
     if points is None:
-        raise UsageError(_out_of_range(path, number, row.owner, cells.get("of") or "the criterion's"))
+        raise _wrong(path, row, _RANGE.format(most=cells.get("of") or "the criterion's"))
     return row
 
 
@@ -265,8 +265,10 @@ def _text(path: Path) -> str:
             data = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+    if len(data) > _MOST_BYTES:
+        raise UsageError(f"{path} is larger than any sheet of a class ({_MOST_BYTES >> 20} MiB).")
     try:
-        return data[:_MOST_BYTES].decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
+        return data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8. Save it as “CSV UTF-8” and try again.") from error
 

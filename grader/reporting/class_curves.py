@@ -20,14 +20,14 @@ import numpy as np
 
 from grader.records import Band, Floats
 from grader.reporting.class_groups import Member, member
-from grader.reporting.overview import Overview, Sketch, stretches
+from grader.reporting.overview import Overview, Sketch, placed, stretches
 from grader.reporting.svg import ClassPicture, class_picture
 from grader.reporting.words import count, number
 
 _DEVIATIONS = 4.0
 _MODIFIED_Z = 3.5
 _FEWEST = 5  # curves of a class that tells what is usual
-_LEAST_SPREAD = 0.01  # of the median: nobody is odd for less
+_LEAST_REACH = 0.01  # of the middle: nobody is odd for less
 MOST_DRAWN = 12  # odd curves that are drawn apart
 _MOST_NAMED = 40
 
@@ -66,9 +66,11 @@ def pictures(overviews: Sequence[Overview], bands: Mapping[tuple[str, str], Band
     for shown in overviews:
         for sketch in shown.sketches:
             found[sketch.run, sketch.role].append((shown.id, sketch))
-    runs = list(dict.fromkeys([run for run, _ in bands] + [run for run, _ in found]))
+    runs = list(dict.fromkeys(run for run, _ in found))
     order = sorted(found, key=lambda name: runs.index(name[0]))
-    return tuple(_picture(f"picture-{n}", found[name], bands.get(name)) for n, name in enumerate(order, start=1))
+    return tuple(
+        _picture(f"picture-{n}", found[name], bands.get(name), len(overviews)) for n, name in enumerate(order, start=1)
+    )
 
 
 def odd_ones(shown: Iterable[RunPicture]) -> tuple[OddOne, ...]:
@@ -78,11 +80,11 @@ def odd_ones(shown: Iterable[RunPicture]) -> tuple[OddOne, ...]:
     return tuple(sorted(named, key=lambda one: order.index(one.member)))
 
 
-def _picture(anchor: str, own: Sequence[tuple[str, Sketch]], band: Band | None) -> RunPicture:
+def _picture(anchor: str, own: Sequence[tuple[str, Sketch]], band: Band | None, total: int) -> RunPicture:
     sketches = [sketch for _, sketch in own]
     points = len(band.steps) if band is not None else int(median(sketch.points for sketch in sketches))
     why = _judge([end(s.values) for s in sketches], band)
-    drawn = class_picture([_placed(s) for s in sketches], [not reason for reason in why], float(points), _band(band))
+    drawn = class_picture([placed(s) for s in sketches], [not reason for reason in why], float(points), _band(band))
     odd = tuple(_odd(own[i], reason, drawn, i) for i, reason in enumerate(why) if reason)
     apart = {one.line for one in odd[:MOST_DRAWN]}
     first = sketches[0]
@@ -90,7 +92,7 @@ def _picture(anchor: str, own: Sequence[tuple[str, Sketch]], band: Band | None) 
         anchor=anchor,
         run=first.run,
         title=first.role.replace("_", " ").capitalize(),
-        sentence=_sentence(sketches, band, len(odd)),
+        sentence=_sentence(sketches, total, len(odd), band),
         picture=drawn,
         lines="".join(line for line in dict.fromkeys(drawn.lines) if line not in apart),
         low=number(drawn.low) if drawn.low is not None else "",
@@ -99,13 +101,6 @@ def _picture(anchor: str, own: Sequence[tuple[str, Sketch]], band: Band | None) 
         odd=odd[:_MOST_NAMED],
         odd_left=max(0, len(odd) - _MOST_NAMED),
     )
-
-
-def _placed(sketch: Sketch) -> tuple[Floats, Floats]:
-    """The stretches' middles, in points from the beginning, and their means: how steps are labelled does not matter."""
-    n = len(sketch.values)
-    places = (np.arange(n, dtype=np.float64) + 0.5) * (sketch.points / n)
-    return places.astype(np.float64), np.array(sketch.values, dtype=np.float64)
 
 
 def _band(band: Band | None) -> tuple[Floats, Floats, Floats] | None:
@@ -122,8 +117,11 @@ def _odd(own: tuple[str, Sketch], why: str, drawn: ClassPicture, i: int) -> OddO
     return OddOne(member=member(name), what=what, why=why, line=drawn.lines[i], tip=drawn.tips[i])
 
 
-def _sentence(sketches: Sequence[Sketch], band: Band | None, odd: int) -> str:
-    whose = f"{count(len(sketches), 'curve')}, {odd if odd else 'none'} of them odd."
+def _sentence(sketches: Sequence[Sketch], total: int, odd: int, band: Band | None) -> str:
+    nan = sum(not math.isfinite(end(sketch.values)) for sketch in sketches)
+    whose = f"{count(len(sketches), 'curve')} of {count(total, 'submission')}, {odd if odd else 'none'} of them odd" + (
+        f", {nan} of them NaN or infinite at the end." if nan else "."
+    )
     if band is None:
         return whose + " The reference was not run on these data."
     return f"{whose} The band is the reference solution over {count(len(band.values), 'seed')}."
@@ -141,10 +139,11 @@ def end(values: Sequence[float]) -> float:
 def _judge(ends: Sequence[float], band: Band | None) -> list[str]:
     """Why each end is odd; an empty text where it is not."""
     seeds = np.array([end(stretches(row).tolist()) for row in band.values]) if band is not None else np.empty(0)
-    finite = bool(np.isfinite(seeds).all()) if len(seeds) else 2 * sum(map(math.isfinite, ends)) >= len(ends)
-    usual = list(_usual([e for e in ends if math.isfinite(e)], seeds if finite else np.empty(0)))
-    known = bool(usual) and finite
-    return [_why(e, usual if known else [], finite, len(seeds) or len(ends) >= _FEWEST) for e in ends]
+    known: Sequence[float] = seeds.tolist() or ends
+    finite = 2 * sum(map(math.isfinite, known)) >= len(known)
+    usual = list(_usual([e for e in ends if math.isfinite(e)], seeds[np.isfinite(seeds)])) if finite else []
+    tells = len(seeds) > 0 or len(ends) >= _FEWEST
+    return [_why(e, usual, finite) if tells else "" for e in ends]
 
 
 _Usual = tuple[Callable[[float], bool], str]
@@ -153,22 +152,23 @@ _Usual = tuple[Callable[[float], bool], str]
 def _usual(ends: Sequence[float], seeds: Floats) -> Iterator[_Usual]:
     """What is usual by the reference and by the class, each as a test and in words."""
     if len(seeds):
-        middle, reach = float(seeds.mean()), _DEVIATIONS * float(seeds.std(ddof=1)) if len(seeds) > 1 else 0.0
-        low, high = min(float(seeds.min()), middle - reach), max(float(seeds.max()), middle + reach)
-        yield (
-            (lambda e: low <= e <= high),
-            f"the reference {number(float(seeds.min()))} to {number(float(seeds.max()))}",
-        )
+        reach = _DEVIATIONS * float(seeds.std(ddof=1)) if len(seeds) > 1 else 0.0
+        low, high = float(seeds.min()), float(seeds.max())
+        yield _around(float(seeds.mean()), reach, low, high), f"the reference {number(low)} to {number(high)}"
     if len(ends) >= _FEWEST:
         centre = median(ends)
-        spread = max(median(abs(e - centre) for e in ends) / 0.6745, _LEAST_SPREAD * abs(centre))
-        yield (lambda e: abs(e - centre) <= _MODIFIED_Z * spread), f"the middle of the class {number(centre)}"
+        reach = _MODIFIED_Z * median(abs(e - centre) for e in ends) / 0.6745
+        yield _around(centre, reach, centre, centre), f"the middle of the class {number(centre)}"
 
 
-def _why(value: float, usual: Sequence[_Usual], finite: bool, tells: object) -> str:
+def _around(centre: float, reach: float, low: float, high: float) -> Callable[[float], bool]:
+    """Whether a value lies within reach of the centre, or between two others."""
+    least = _LEAST_REACH * abs(centre)
+    return lambda value: min(low - least, centre - reach) <= value <= max(high + least, centre + reach)
+
+
+def _why(value: float, usual: Sequence[_Usual], finite: bool) -> str:
     if math.isfinite(value) != finite:
-        if not tells:
-            return ""
         return "ends in NaN or infinity, the others do not" if finite else f"ends at {number(value)}, the others in NaN"
     if not usual or not math.isfinite(value) or any(explains(value) for explains, _ in usual):
         return ""

@@ -26,7 +26,7 @@ FORMAT = "grader.overview/1"
 STRETCHES = 16  # of a curve that a picture of the class shows
 _MOST_WORDS = 6000  # characters of an answer: a person reads the rest on the student's page
 _MOST_CLAIMS = 20
-_MOST_CAUSES = 5  # of one criterion
+_MOST_CAUSES = 3  # of one criterion
 _SHORT = 300  # characters of a sentence
 
 
@@ -172,7 +172,7 @@ def _sketches(curves: tuple[Curve, ...]) -> Iterator[Sketch]:
             if name not in longest or len(curve.values) > len(longest[name].values):
                 longest[name] = curve
     for (run, role), curve in longest.items():
-        means = tuple(float(f"{value:.4g}") for value in stretches(curve.values))
+        means = tuple(float(f"{value:.5g}") for value in stretches(curve.values))
         yield Sketch(run=run, role=role, points=len(curve.values), values=means)
 
 
@@ -182,6 +182,13 @@ def stretches(values: Floats) -> Floats:
     with np.errstate(over="ignore"):
         means = np.array([part.mean() if np.isfinite(part).all() else np.nan for part in parts])
     return np.where(np.isfinite(means), means, np.nan)
+
+
+def placed(sketch: Sketch) -> tuple[Floats, Floats]:
+    """The stretches' middles, in points from the beginning, and their means: how steps are labelled does not matter."""
+    n = len(sketch.values)
+    places = (np.arange(n, dtype=np.float64) + 0.5) * (sketch.points / n)
+    return places.astype(np.float64), np.array(sketch.values, dtype=np.float64)
 
 
 # --- on the disk ----------------------------------------------------------------------------------------------------
@@ -197,7 +204,7 @@ def overview_json(shown: Overview) -> str:
 
 
 def read_overview(text: str) -> Overview:
-    """The reverse. Raises ValueError, KeyError or TypeError for anything else."""
+    """The reverse. Raises ValueError, KeyError, TypeError or AttributeError for anything else."""
     raw = json.loads(text)
     if raw.pop("format") != FORMAT:
         raise ValueError("another format")

@@ -26,13 +26,7 @@ _MAX_ARCHIVES = 8  # unpacked of one submission, and so many looked into
 _MAX_NOTEBOOKS = 20  # compared within one submission
 _MAX_ID_BYTES = 100
 _IGNORED = frozenset({"__MACOSX", "__pycache__"})
-_TAKEN_IDS = (
-    "index.html",
-    "grades.csv",
-    "results.json",
-    "reviews.csv",
-    "review",
-)  # stand beside the submissions' folders in the reports
+_TAKEN_IDS = ("index.html", "grades.csv", "results.json", "reviews.csv", "review")  # beside the submissions' folders
 _LOGS = re.compile(r"logs?|tensorboard", re.IGNORECASE)
 _SOMEONES_LOGS = re.compile(r"(.*[ _.-])?(logs?|tensorboard)([ _.-].*)?", re.IGNORECASE | re.DOTALL)
 _HINTS = ("fit_generator", "BatchNormFixed", "preprocess", "Sequential", "relu_bn", "tfevents", "logs")

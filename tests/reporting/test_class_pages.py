@@ -67,6 +67,7 @@ def test_a_small_class_is_judged_by_the_reference_alone_and_without_one_not_at_a
 
 def test_curves_that_are_equal_to_the_last_bit_make_nobody_odd_for_a_trifle() -> None:
     assert odd([2.0] * 8 + [2.001], {}) == []
+    assert odd([0.10237], band(0.102368, 0.102368)) == []
     assert odd([2.0] * 8 + [3.0], {}) == ["s8"]
 
 
@@ -75,6 +76,7 @@ def test_nan_is_odd_where_the_others_are_finite_and_the_other_way_round() -> Non
     assert odd([math.nan] * 6 + [2.0], band(math.nan, math.nan)) == ["s6"]
     assert odd([math.nan] * 6 + [2.0], {}) == ["s6"]
     assert odd([math.nan, 2.0], {}) == []
+    assert odd([*CLASS, math.nan], band(1.9, 2.0, math.nan)) == ["s6"]
 
 
 def test_an_odd_curve_does_not_flatten_the_others() -> None:
@@ -148,6 +150,17 @@ def test_a_worksheet_holds_every_answer_and_says_who_has_none() -> None:
     assert [answer.member.name for answer in sheet.answers] == ["student-1", "student-2", "student-3"]
     assert (sheet.waiting, [one.name for one in sheet.missing]) == (2, ["petrov"])
     assert sheet.answers[0].decision == "Decided by Petrova on 2026-11-25: 5 of 7."
+
+
+def test_an_answer_stands_beside_the_curves_that_it_speaks_of_and_their_names_do_not_overlap() -> None:
+    runs = ("relu", "relu_smart_dense", "raw")
+    made = report(exhibit=exhibit(curves=tuple(curve(run, RELU[1], n=10) for run in runs)))
+    (sheet,) = (s for s in worksheets([made.grade], [overview(made)]) if "relu" in s.path)
+    lines = sheet.answers[0].lines
+    assert lines is not None
+    assert [line.run for line in lines.lines] == ["relu", "relu_smart_dense"]
+    assert lines.lines[0].path == lines.lines[1].path
+    assert abs(lines.lines[0].y - lines.lines[1].y) >= 18
 
 
 # --- bounds ---------------------------------------------------------------------------------------------------------
