@@ -119,9 +119,10 @@ class _Starter:
     def hears(self, pattern: str) -> str:
         """The next words on the standard error that match."""
         assert self._process.stderr is not None
-        while not (found := re.search(pattern, self._process.stderr.readline())):
-            pass
-        return found.group()
+        for line in self._process.stderr:
+            if found := re.search(pattern, line):
+                return found.group()
+        raise AssertionError("the process that starts commands has ended")
 
     def ended(self) -> int:
         """How the command ended, once it has. Until this is asked, its number is not given to another process."""
