@@ -9,6 +9,7 @@ input, or 512 MiB of memory is a failure, and the input is printed. The tests ru
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import random
 import resource
@@ -20,6 +21,7 @@ import tempfile
 import time
 import traceback
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +46,8 @@ from stages.making import (
 
 from grader.errors import UnreadableSubmission
 from grader.formats import archives, events, notebooks
+from grader.stages import probing
+from grader.stages.probing import StoredArrays
 
 _MEMORY = 512 << 20
 _SECONDS = 5
@@ -111,6 +115,12 @@ def read_notebook(path: Path) -> None:
         assert str(refused).endswith(".") and str(refused).isprintable() and len(str(refused)) < 300
 
 
+def read_arrays(path: Path) -> None:
+    found = dict(StoredArrays(path))
+    assert all(array.dtype.kind in "biuf" for array in found.values())
+    assert sum(array.nbytes for array in found.values()) <= path.stat().st_size
+
+
 def _as_it_is(data: bytes) -> bytes:
     return data
 
@@ -134,6 +144,19 @@ def _with_header_checksums(data: bytes) -> bytes:
     return bytes(blocks)
 
 
+def _with_member_checksums(data: bytes) -> bytes:
+    """A zip of stored members with right checksums, as far as its directory can be read."""
+    changed = bytearray(data)
+    at = data.find(b"PK\x01\x02")
+    while 0 <= at <= len(data) - 46:
+        size, offset = struct.unpack_from("<I", data, at + 24)[0], struct.unpack_from("<I", data, at + 42)[0]
+        if offset <= len(data) - 30:
+            begin = offset + 30 + sum(struct.unpack_from("<2H", data, offset + 26))
+            struct.pack_into("<I", changed, at + 16, zlib.crc32(data[begin : begin + size]))
+        at = data.find(b"PK\x01\x02", at + 1)
+    return bytes(changed)
+
+
 _BUCKETS = np.array([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0]])
 _FILES = {"hw.ipynb": b"{}", "logs/relu/a.tfevents": b"x" * 700, "Отчёт/вывод.txt": b"y"}
 _EVENTS = (
@@ -154,6 +177,19 @@ _NOTEBOOKS = (
 )  # fmt: skip
 
 
+def _stored(**arrays: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+_ARRAYS = (
+    _stored(a=np.arange(3), b=np.ones((2, 2))),
+    _stored(),
+    _stored(s=np.array("x"), f=np.asfortranarray(_BUCKETS)),
+)
+
+
 def _watched(*modules: Any) -> frozenset[str]:
     return frozenset(module.__file__ for module in modules)
 
@@ -165,6 +201,12 @@ TARGETS = {
         seeds=_ARCHIVES,
         repair=_with_header_checksums,
         watched=_watched(archives, archives.tarfile, archives.zipfile),
+    ),
+    "arrays": Target(
+        run=read_arrays,
+        seeds=_ARRAYS,
+        repair=_with_member_checksums,
+        watched=_watched(probing, np.lib.format, archives.zipfile) | {np.lib.format.read_array.__code__.co_filename},
     ),
     "notebooks": Target(run=read_notebook, seeds=_NOTEBOOKS, repair=_as_it_is, watched=_watched(notebooks)),
 }

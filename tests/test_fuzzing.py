@@ -14,7 +14,9 @@ def rounds(target: Target, executions: int) -> Outcome:
     return fuzz(target, executions, seed=1)
 
 
-@pytest.mark.parametrize(("name", "executions"), [("events", 2000), ("archives", 1000), ("notebooks", 1500)])
+@pytest.mark.parametrize(
+    ("name", "executions"), [("events", 2000), ("archives", 1000), ("notebooks", 1500), ("arrays", 1000)]
+)
 def test_a_short_round_finds_nothing(name: str, executions: int) -> None:
     outcome = bounded(rounds, TARGETS[name], executions, mib=2048)
     assert outcome.executions == executions
