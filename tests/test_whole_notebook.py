@@ -178,7 +178,9 @@ def test_what_a_person_decides_counts_from_the_next_grading_on_and_survives_ever
     assert grade(quick) == 0
     assert "90.5 of 100 points, 9 to be read" in capsys.readouterr().out
     assert "Almost." in (quick / "solution" / "report.html").read_text()
-    (quick / "index.html").unlink()  # the pages of the class alone are made again, from what is known of its submissions
+    (
+        quick / "index.html"
+    ).unlink()  # the pages of the class alone are made again, from what is known of its submissions
     assert grade(quick) == 0
     assert "90.5 of 100 points, 9 to be read" in capsys.readouterr().out
     assert "1 decided" in (quick / "index.html").read_text()
