@@ -112,15 +112,15 @@ _NUMBERS: Mapping[str, tuple[int | None, int | None]] = MappingProxyType(
         "removexattr": (197, 14),
         "lremovexattr": (198, 15),
         "fremovexattr": (199, 16),
-        # shared: modes and times likewise
+        # shared: times and modes likewise
+        "utime": (132, None),
+        "utimes": (235, None),
+        "futimesat": (261, None),
+        "utimensat": (280, 88),
         "chmod": (90, None),
         "fchmod": (91, 52),
         "fchmodat": (268, 53),
         "fchmodat2": (452, 452),
-        "utime": (132, None),
-        "utimes": (235, None),
-        "utimensat": (280, 88),
-        "futimesat": (261, None),
         # shared: priorities and limits of processes that belong to the same user
         "setpriority": (141, 140),
         "ioprio_set": (251, 30),
@@ -140,9 +140,10 @@ def _span(first: str, last: str) -> tuple[str, ...]:
 
 REFUSED = _span("ptrace", "ioperm")  # EPERM
 UNKNOWN = _span("clone3", "listmount")  # ENOSYS
-REFUSED_SHARED = (*_span("connect", "fremovexattr"), "setpriority", "ioprio_set")  # EPERM
-# Honest programs copy a file with its mode and go on; that the mode is not copied does not matter to them.
-IGNORED_SHARED = _span("chmod", "futimesat")  # 0, and nothing is done
+REFUSED_SHARED = (*_span("connect", "futimesat"), "setpriority", "ioprio_set")  # EPERM
+# Honest programs copy a file with its mode and times and go on; that these are not copied does not matter to them. Only
+# times of now are refused: `Path.touch` takes success to mean that the file is there.
+IGNORED_SHARED = _span("chmod", "fchmodat2")  # 0, and nothing is done
 # Unless the first argument is 0, the caller itself. libzmq ends the process when its thread may not set its own schedule.
 IGNORED_UNLESS_OWN = _span("sched_setaffinity", "sched_setattr")  # 0, and nothing is done
 REFUSED_UNLESS_OWN = ("prlimit64",)  # EPERM
@@ -198,6 +199,7 @@ def _shared(number: Mapping[str, int]) -> list[Step]:
         *_answer(number, REFUSED_SHARED, errno.EPERM),
         *_answer(number, IGNORED_SHARED, 0),
         *_when(number["sendto"], _argument_is_set(4, errno.EPERM)),
+        *_when(number["utimensat"], [*_argument_is_set(2, 0), _fail(errno.EPERM)]),
         # libzmq ends the process when getifaddrs fails with anything but this one
         *_families(number, (_UNIX,), errno.EOPNOTSUPP),
     ]

@@ -315,7 +315,8 @@ with tf.summary.create_file_writer("logs/relu").as_default():
         tf.summary.histogram("weights", model.weights[0], step=step)
 print(len(os.listdir("logs/relu")))
 """,
-    "import shutil\nopen('a', 'w').write('text'); shutil.copy('a', 'b'); os.utime('b'); print(open('b').read())",
+    "import shutil\nopen('a', 'w').write('text'); shutil.copy2('a', 'b'); print(open('b').read())\n"
+    "import pathlib; pathlib.Path('touched').touch(); shutil.copytree('logs', 'copied'); print(os.path.exists('touched'))",
     "plt.plot([1, 2]); plt.savefig('figure.png'); plt.show()\nmodel.save_weights('w.weights.h5'); print('saved')",
     "name = 'echo'\n!{name} $name\nimport subprocess; print(subprocess.run(['echo', 'x'], capture_output=True).stdout)",
     "import concurrent.futures as f\nprint(list(f.ThreadPoolExecutor(4).map(abs, [-1, 2])))\n1 / 0",

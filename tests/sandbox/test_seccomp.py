@@ -82,6 +82,8 @@ def test_what_shares_the_network_and_the_user_reaches_neither(machine: str) -> N
     assert families == [ALLOWED, *[errno.EOPNOTSUPP] * 3]
     for address, expected in ((0, ALLOWED), (4096, errno.EPERM), (1 << 40, errno.EPERM)):
         assert answer(machine, number["sendto"], 3, 4096, 1, 0, address, 16, shared=True) == expected
+    for times, expected in ((0, errno.EPERM), (4096, 0)):
+        assert answer(machine, number["utimensat"], -100, 4096, times, 0, shared=True) == expected
     for process, expected in ((0, ALLOWED), (1234, errno.EPERM)):
         assert answer(machine, number["prlimit64"], process, 0, 4096, shared=True) == expected
     for process, expected in ((0, ALLOWED), (1234, 0)):
