@@ -13,7 +13,7 @@ from pathlib import Path
 from grader import pipeline, store
 from grader.errors import GraderError
 from grader.pipeline import Setup
-from grader.processes import FORKED, end_with_parent
+from grader.processes import FORKED, end_if_orphan, end_with_parent
 from grader.records import Grade, Message, Report, Submission, say
 from grader.reporting import html, machine
 from grader.stages.extraction import Extraction
@@ -106,6 +106,8 @@ _WORK: list[tuple[Setup, Path]] = []
 
 def _prepare(setup: Setup, out: Path) -> None:
     end_with_parent()
+    store.count_as_writer(setup.evidence)
+    end_if_orphan()  # or another command may be at work already
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that began the batch
     _WORK[:] = [(setup, out)]
 
