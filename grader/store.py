@@ -12,10 +12,10 @@ import json
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic, sleep
 
 import numpy as np
 
@@ -24,7 +24,6 @@ from grader.errors import GO_ON, BrokenReference, CannotWrite, InUse, is_of_disk
 from grader.records import Band, Floats, Ints, Reference
 
 BANDS_FORMAT = "grader.bands/1"
-_GONE_SECONDS = 120.0  # for processes to end whose parent was killed, on a very busy machine
 RESERVE_MIB = 64  # left on every disk that is written to; the results of a submission are a few
 
 
@@ -77,6 +76,9 @@ def _lock(descriptor: int, root: Path) -> None:
         raise CannotWrite.because_of(error, root) from error
 
 
+_GONE_SECONDS = 120.0  # for processes to end whose parent was killed, on a very busy machine
+
+
 def count_as_writer(root: Path) -> None:
     """Until this process ends, nobody else holds `root` anew: it may outlive its parent for a moment, and still write."""
     fcntl.flock(os.open(root, os.O_RDONLY | os.O_DIRECTORY), fcntl.LOCK_SH)
@@ -84,12 +86,12 @@ def count_as_writer(root: Path) -> None:
 
 def _wait_for_writers(root: Path) -> None:
     """Until the processes are gone that a command has left behind that was killed. They are about to end."""
-    deadline, descriptor = time.monotonic() + _GONE_SECONDS, os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    deadline, descriptor = monotonic() + _GONE_SECONDS, os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         while not _can_lock(descriptor):
-            if time.monotonic() > deadline:
+            if monotonic() > deadline:
                 raise InUse(f"Processes of an earlier command still write to {root.parent}. Wait until they are gone.")
-            time.sleep(0.02)
+            sleep(0.02)
     finally:
         os.close(descriptor)
 
