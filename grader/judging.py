@@ -16,7 +16,7 @@ from grader import pipeline, reviews, store
 from grader.errors import GraderError
 from grader.formats.notebooks import read_notebook
 from grader.pipeline import Setup
-from grader.processes import FORKED, end_with_parent
+from grader.processes import FORKED, end_if_orphan, end_with_parent
 from grader.records import Grade, Message, Report, Submission, say
 from grader.reporting import html, likeness, machine
 from grader.reporting.overview import Overview, overview, overview_json, read_overview
@@ -130,6 +130,8 @@ _WORK: list[tuple[Setup, Path]] = []
 
 def _prepare(setup: Setup, out: Path) -> None:
     end_with_parent()
+    store.count_as_writer(setup.evidence)
+    end_if_orphan()  # or another command may be at work already
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that began the batch
     _WORK[:] = [(setup, out)]
 

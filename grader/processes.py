@@ -39,6 +39,13 @@ def end_with_parent() -> None:
     threading.Thread(target=_follow, daemon=True).start()
 
 
+def end_if_orphan() -> None:
+    """End this forked process if the one that asked for it is gone already."""
+    parent = multiprocessing.parent_process()
+    if parent is not None and not parent.is_alive():
+        os._exit(1)
+
+
 def _follow() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic, sleep
 
 import numpy as np
 
@@ -62,6 +63,7 @@ def held(root: Path) -> Iterator[None]:
         raise CannotWrite.because_of(error, root) from error
     with file:
         _lock(file.fileno(), root)
+        _wait_for_writers(root)
         with writing(root):
             _sweep(root)
         yield
@@ -76,6 +78,34 @@ def _lock(descriptor: int, root: Path) -> None:
         ) from error
     except OSError as error:
         raise CannotWrite.because_of(error, root) from error
+
+
+_GONE_SECONDS = 120.0  # for processes to end whose parent was killed, on a very busy machine
+
+
+def count_as_writer(root: Path) -> None:
+    """Until this process ends, nobody else holds `root` anew: it may outlive its parent for a moment, and still write."""
+    fcntl.flock(os.open(root, os.O_RDONLY | os.O_DIRECTORY), fcntl.LOCK_SH)
+
+
+def _wait_for_writers(root: Path) -> None:
+    """Until the processes are gone that a command has left behind that was killed. They are about to end."""
+    deadline, descriptor = monotonic() + _GONE_SECONDS, os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        while not _can_lock(descriptor):
+            if monotonic() > deadline:
+                raise InUse(f"Processes of an earlier command still write to {root.parent}. Wait until they are gone.")
+            sleep(0.02)
+    finally:
+        os.close(descriptor)
+
+
+def _can_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _sweep(root: Path) -> None:

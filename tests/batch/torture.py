@@ -71,7 +71,7 @@ def torture(stored: Stored, folder: Path, kills: int, rng: random.Random) -> Tal
             known, working = now, working + bool(crashed - begun)
             begun |= crashed
             if met % 10 == 0:
-                print(f"{met} kills, {len(known)} done, {len(problems)} problems", file=sys.stderr, flush=True)
+                print(f"{met} kills, {len(known)} done, problems: {problems}", file=sys.stderr, flush=True)
     done = run(command(stored.folder, out, "--jobs", "2"))
     if done.returncode != 0:
         problems.append(f"the last command ended with {done.returncode}: {done.stderr[-1000:]}")
