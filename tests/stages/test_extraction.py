@@ -137,7 +137,7 @@ def lines(count: int, template: str) -> str:
 MONSTERS = {
     "a chain of definitions": lines(9000, "def f{0}(): return f{1}()") + "def fit_generator(self): f0()",
     "a chain of names": lines(9000, "x{1} = x{0}") + "def fit_generator(self): return x9000",
-    "one name again and again": "x = 1\n" * 40_000 + "def fit_generator(self): return x",
+    "one name again and again": "x = 1\n" * 20_000 + "def fit_generator(self): return x",
     "one statement of many names": "from m import " + ", ".join(f"n{n}" for n in range(20_000))
     + "\ndef fit_generator(self):\n    " + "; ".join(f"n{n}" for n in range(10_000)),
     "many patches": lines(7000, "Sequential.fit_generator = u{0}"),
@@ -145,7 +145,7 @@ MONSTERS = {
     + "def fit_generator(self" + "".join(f", q{n}=0" for n in range(4000)) + "): pass",
     "many decorators": lines(20_000, "@d{0}") + "def fit_generator(self): pass",
     "functions in functions": "def fit_generator(self):\n" + "".join(f"{' ' * n}def g():\n" for n in range(1, 90))
-    + " " * 90 + "; ".join(f"n{n}" for n in range(8_000)),
+    + " " * 90 + "; ".join(f"n{n}" for n in range(5_000)),
     "a long line": f"x = '{'a' * 200_000}'\ndef fit_generator(self): return x",
     "a line that might be a command": "a" + " " * 200_000 + "(",
     "many commands": "x = 1\n" * 30_000 + "ls la\n" * 50,
