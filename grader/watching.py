@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing.process
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -15,24 +16,35 @@ from grader.errors import GraderError
 from grader.processes import FORKED, end_with_parent
 
 _POLL_SECONDS = 0.3  # two looks that see the same make a save: some editors write in several steps
+_TRIES = 20
 
 
 def watch(path: Path, at_once: Callable[[], str], grade: Callable[[], object]) -> None:
     """Until Ctrl-C: whenever the content of `path` has changed, print what `at_once` says and start `grade`, which must
     be able to travel to another process; a run that is under way is ended by the next save."""
     running: multiprocessing.process.BaseProcess | None = None
-    with tempfile.TemporaryDirectory(prefix="gr-watch-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)  # what runs confined has to get through
-        try:
-            for _ in saves(path):
-                _end(running)
-                print(at_once(), flush=True)
-                running = FORKED.Process(target=_alone, args=(grade, folder))
-                running.start()
-        except KeyboardInterrupt:
-            pass  # how a watch ends
-        finally:
+    folder = tempfile.mkdtemp(prefix="gr-watch-")
+    Path(folder).chmod(0o755)  # what runs confined has to get through
+    try:
+        for _ in saves(path):
             _end(running)
+            print(at_once(), flush=True)
+            running = FORKED.Process(target=_alone, args=(grade, folder))
+            running.start()
+    except KeyboardInterrupt:
+        pass  # how a watch ends
+    finally:
+        _end(running)
+        _remove(Path(folder))
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder in which what was just killed may still write for a moment."""
+    for _ in range(_TRIES):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(_POLL_SECONDS)
 
 
 def saves(path: Path) -> Iterator[None]:
