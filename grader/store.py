@@ -7,6 +7,7 @@ journal knows their contents, so that a torn one is made again.
 from __future__ import annotations
 
 import fcntl
+import errno
 import hashlib
 import json
 import os
@@ -250,8 +251,8 @@ def _replace_folder(source: Path, target: Path) -> None:
             target.rename(Path(place, "old"))
         try:
             new.rename(target)
-        except OSError:
-            if not target.is_dir():  # else somebody else was quicker with the same logs
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # else somebody else was quicker with the same logs
                 raise
 
 
