@@ -6,8 +6,8 @@ journal knows their contents, so that a torn one is made again.
 
 from __future__ import annotations
 
-import fcntl
 import errno
+import fcntl
 import hashlib
 import json
 import os
