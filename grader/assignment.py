@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.errors import BrokenReference, UsageError
-from grader.records import Criterion
+from grader.records import Criterion, say
 from grader.sandbox import Limits
 
 
@@ -63,7 +63,13 @@ class Assignment:
 
     def profile(self, name: str) -> Profile:
         if name not in self.profiles:
-            raise UsageError(f"There is no profile {name!r}; the assignment has {', '.join(self.profiles)}.")
+            raise UsageError(
+                say(
+                    "There is no profile {name}; the assignment has {known}.",
+                    name=repr(name),
+                    known=", ".join(self.profiles),
+                )
+            )
         return self.profiles[name]
 
 
@@ -73,10 +79,16 @@ def load_assignment(folder: Path) -> Assignment:
     try:
         return _assignment(folder, tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
-        raise UsageError(f"There is no assignment.toml in {folder}. Name the folder that holds it.") from error
+        raise UsageError(
+            say("There is no assignment.toml in {folder}. Name the folder that holds it.", folder=str(folder))
+        ) from error
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise BrokenReference(
-            f"{path} cannot be used: {type(error).__name__}: {error}. Mend it and try again."
+            say(
+                "{path} cannot be used: {why}. Mend it and try again.",
+                path=str(path),
+                why=f"{type(error).__name__}: {error}",
+            )
         ) from error
 
 

@@ -19,6 +19,7 @@ from typing import NoReturn
 from grader import __version__, receipt, workplace
 from grader.descendants import end_descendants
 from grader.errors import CannotWrite, GraderError, is_of_disk
+from grader.language import LANGUAGES, of_environment, shown, speak, tr
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
         verbs.add_parser("selftest", help="grade the corpus of situations and compare with what each must get")
     )
     doctor = verbs.add_parser("doctor", help="say what this machine can do, and how to get what is missing")
+    _add_language(doctor)
     doctor.set_defaults(run="doctor")
     return top
 
@@ -114,6 +116,7 @@ def _add_common(verb: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the folder with assignment.toml (default: the grader's own)",
     )
+    _add_language(verb)
     verb.add_argument(
         "--without-sandbox",
         action="store_true",
@@ -126,10 +129,19 @@ def _add_common(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_language(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--lang",
+        choices=LANGUAGES,
+        default=None,
+        help="the language of pages and terminal (default: each notebook's own; in the terminal, that of the locale)",
+    )
+
+
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError("a number from 1 on is needed")
+        raise argparse.ArgumentTypeError(tr("a number from 1 on is needed"))
     return number
 
 
@@ -138,7 +150,7 @@ def _run(options: argparse.Namespace) -> int:
     held = receipt.for_command(options) if options.run == "grade" else None
     if held is not None:
         print(held.printed, end="")
-        print("Nothing has changed since the last time; nothing was run.", file=sys.stderr)
+        print(tr("Nothing has changed since the last time; nothing was run."), file=sys.stderr)
         return held.code
     with workplace.temporary_files():  # before other modules, so that it is removed when they have cleaned up
         from grader import commands
@@ -149,20 +161,22 @@ def _run(options: argparse.Namespace) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     options = parser().parse_args(argv)
+    speak(getattr(options, "lang", None) or of_environment(os.environ))
     try:
         return _run(options)
     except GraderError as error:
-        print(f"grader: {error}", file=sys.stderr)
+        print(f"grader: {shown(error.message)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("grader: interrupted. What was finished is kept; the same command goes on from there.", file=sys.stderr)
+        sentence = tr("interrupted. What was finished is kept; the same command goes on from there.")
+        print(f"grader: {sentence}", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
         return 0
     except OSError as error:
         if not is_of_disk(error):
             raise
-        print(f"grader: {CannotWrite.because_of(error, Path.cwd())}", file=sys.stderr)
+        print(f"grader: {shown(CannotWrite.because_of(error, Path.cwd()).message)}", file=sys.stderr)
         return CannotWrite.exit_code
 
 

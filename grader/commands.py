@@ -19,11 +19,12 @@ from grader.assignment import Assignment, load_assignment
 from grader.data import load, mnist, save, slice_for
 from grader.errors import GraderError, SandboxUnavailable, UsageError
 from grader.homework import HOMEWORK
+from grader.language import tr, tr_n
 from grader.pipeline import Setup
 from grader.places import reference_folder
 from grader.processes import threads
 from grader.progress import display
-from grader.records import Floats, Ints, Report, Status
+from grader.records import Floats, Ints, Report, Status, say
 from grader.reporting import machine, terminal
 from grader.sandbox import WarmWorker, choose, describe
 from grader.sandbox.plan import Plan
@@ -70,6 +71,7 @@ def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bo
             data_digest=data.digest,
             reference=store.read_reference(assignment, profile.name, data.name),
             evidence=evidence or Path(folder, "evidence"),
+            language=options.lang,
         )
 
 
@@ -99,7 +101,8 @@ def grade(options: argparse.Namespace) -> int:
 
 def _tell(outcome: batch.Outcome, setup: Setup, options: argparse.Namespace, digest: str | None) -> int:
     """Print what became of a class, and leave a receipt if all of it could be graded."""
-    lines = [*map(terminal.one_line, outcome.grades), f"Pages: {options.out / 'index.html'}"]
+    pages = tr("Pages: {path}", path=str(options.out / "index.html"))
+    lines = [*map(terminal.one_line, outcome.grades), pages]
     printed, code = "\n".join(lines) + "\n", _exit_code(outcome, options.fail_under)
     print(printed, end="")
     as_asked = setup.data_name == "mnist" or options.data != "auto"
@@ -117,13 +120,16 @@ def _exit_code(outcome: batch.Outcome, fail_under: float | None) -> int:
 def check(options: argparse.Namespace) -> int:
     """Grade one notebook and print the result. The notebook is the caller's own: it may run unconfined."""
     if not options.notebook.is_file():
-        raise UsageError(f"There is no notebook {options.notebook}. Name the .ipynb file that you want to check.")
+        raise UsageError(
+            say("There is no notebook {path}. Name the .ipynb file that you want to check.", path=str(options.notebook))
+        )
     with tempfile.TemporaryDirectory(prefix="gr-check-") as workspace, prepared(options, None, own_code=True) as setup:
         candidate = _own(options, Path(workspace))
         with display(1, quiet=options.format != "text") as watch:
             report = batch.grade_candidate(candidate, setup, Path(workspace), lambda stage: watch(candidate.id, stage))
         if setup.plan.mechanism == "none":
-            print("grader: the sandbox is missing; the notebook ran unconfined, with your own rights.", file=sys.stderr)
+            unconfined = tr("the sandbox is missing; the notebook ran unconfined, with your own rights.")
+            print(f"grader: {unconfined}", file=sys.stderr)
         print(_FORMATS[options.format](report))
     if report.grade.error is not None:
         return 3
@@ -142,7 +148,9 @@ def _own(options: argparse.Namespace, workspace: Path) -> Candidate:
     if options.logs is None:
         return find_submissions([options.notebook], workspace)[0]
     if not options.logs.exists():
-        raise UsageError(f"There are no logs at {options.logs}. Name the folder logs/ or an archive of it.")
+        raise UsageError(
+            say("There are no logs at {path}. Name the folder logs/ or an archive of it.", path=str(options.logs))
+        )
     folder = workspace / options.notebook.stem
     folder.mkdir()
     shutil.copyfile(options.notebook, folder / options.notebook.name)
@@ -170,7 +178,7 @@ def build_reference(options: argparse.Namespace) -> int:
         about = {"profile": setup.profile.name, "data": setup.data_name, "versions": dict(execution.versions())}
         path = store.bands_path(setup.assignment.folder, setup.profile.name, setup.data_name)
         store.write_text(path, store.bands_json(dict(zip(seeds, points, strict=True)), about))
-    print(f"Bands of {len(seeds)} seeds: {path}")
+    print(tr_n("Bands of {n} seed: {path}", "Bands of {n} seeds: {path}", len(seeds), path=str(path)))
     return 0
 
 
@@ -187,7 +195,7 @@ def _points(
     case = pipeline.case_of(submission, found, evidence, own)
     points = dict(HOMEWORK.band_points(case, setup.assignment))
     if not points:
-        raise GraderError("The reference solution logged nothing: grade it by itself to see why.")
+        raise GraderError(say("The reference solution logged nothing: grade it by itself to see why."))
     watch(name, "done")
     return points
 
@@ -216,7 +224,9 @@ def _chosen(options: argparse.Namespace) -> tuple[Situation, ...]:
         return tuple(load_situation(options.corpus / name, reference) for name in options.names)
     found = load_all(options.corpus, reference)
     if not found:
-        raise UsageError(f"There are no situations in {options.corpus}. Name their folder with --corpus.")
+        raise UsageError(
+            say("There are no situations in {folder}. Name their folder with --corpus.", folder=str(options.corpus))
+        )
     return found
 
 
@@ -227,8 +237,8 @@ def doctor(options: argparse.Namespace) -> int:
     """Say what this machine can do, and how to get what is missing."""
     lines = [*_programs(), _sandbox_line(), _data_line(), _reference_line(load_assignment(reference_folder()))]
     for good, name, text in lines:
-        print(f"{'ok     ' if good else 'missing'}  {name:<12} {text}")
-    print("\nWays to confine notebooks, the best first. docs/isolation.md says what none of them promises.")
+        print(f"{tr('ok') if good else tr('missing'):<7}  {name:<12} {text}")
+    print("\n" + tr("Ways to confine notebooks, the best first. docs/isolation.md says what none of them promises."))
     print("\n".join(describe()))
     return 0 if all(good for good, name, _ in lines if name != "data") else 3
 
@@ -239,24 +249,24 @@ def _programs() -> Iterator[tuple[bool, str, str]]:
         try:
             yield True, name, version(name)
         except PackageNotFoundError:
-            yield False, name, f"not installed in {sys.prefix}: install the grader again"
+            yield False, name, tr("not installed in {folder}: install the grader again", folder=sys.prefix)
 
 
 def _sandbox_line() -> tuple[bool, str, str]:
     try:
-        return True, "sandbox", f"{choose(allow_unconfined=False)}, the best that works here"
+        return True, "sandbox", tr("{name}, the best that works here", name=choose(allow_unconfined=False))
     except SandboxUnavailable:
-        return False, "sandbox", "none works here: `grade` refuses other people's notebooks"
+        return False, "sandbox", tr("none works here: `grade` refuses other people's notebooks")
 
 
 def _data_line() -> tuple[bool, str, str]:
     path = mnist.cached()
     if path is not None:
-        return True, "data", f"MNIST in {path}"
+        return True, "data", tr("MNIST in {path}", path=str(path))
     return (
         False,
         "data",
-        "MNIST is not in the Keras cache: it is fetched at the first use, else embedded digits are used",
+        tr("MNIST is not in the Keras cache: it is fetched at the first use, else embedded digits are used"),
     )
 
 
@@ -265,5 +275,5 @@ def _reference_line(assignment: Assignment) -> tuple[bool, str, str]:
     return (
         bool(bands),
         "reference",
-        "bands for " + ", ".join(bands) if bands else "no bands: run grader reference build",
+        tr("bands for {names}", names=", ".join(bands)) if bands else tr("no bands: run grader reference build"),
     )

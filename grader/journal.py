@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.errors import GO_ON, CannotWrite
+from grader.language import listed
 from grader.records import (
     Criterion,
     Finding,
@@ -28,6 +29,7 @@ from grader.records import (
     RunSummary,
     Severity,
     Status,
+    say,
 )
 
 NAME = "journal.sqlite"
@@ -161,9 +163,12 @@ def _connect(place: Path) -> sqlite3.Connection:
 
 
 def _trouble(error: sqlite3.OperationalError, place: Path) -> CannotWrite:
-    return CannotWrite(
-        f"The journal {place} could not be written ({error}). Make room, or choose another folder. {GO_ON}"
+    trouble = say(
+        "The journal {place} could not be written ({why}). Make room, or choose another folder.",
+        place=str(place),
+        why=str(error),
     )
+    return CannotWrite(listed((trouble, GO_ON), " "))
 
 
 # --- grades as they were ---------------------------------------------------------------------------------------------
@@ -180,7 +185,7 @@ def _grade(raw: _Raw) -> Grade:
             "remarks": tuple(map(_finding, raw["remarks"])),
             "runs": {name: RunSummary(**run) for name, run in raw["runs"].items()},
             "resources": Resources(**raw["resources"]),
-            "error": _message(raw["error"]),
+            "error": _text(raw["error"]),
         }
     )
 
@@ -197,9 +202,12 @@ def _judgement(raw: _Raw) -> Judgement:
 
 
 def _finding(raw: _Raw) -> Finding:
-    read = {"message": _message(raw["message"]), "hint": _message(raw["hint"]), "severity": Severity(raw["severity"])}
-    return Finding(**{**raw, **read})
+    read = {name: _text(raw[name]) for name in ("message", "hint", "expected", "actual")}
+    return Finding(**{**raw, **read, "severity": Severity(raw["severity"])})
 
 
-def _message(raw: _Raw | None) -> Message | None:
-    return None if raw is None else Message(template=raw["template"], values=tuple(map(tuple, raw["values"])))
+def _text(raw: Any) -> Any:
+    """A message, also one among the values of another; a plain string or number as it is."""
+    if not isinstance(raw, dict):
+        return raw
+    return Message(**{**raw, "values": tuple((name, _text(value)) for name, value in raw["values"])})

@@ -46,7 +46,7 @@ def write(done: Report, setup: Setup, out: Path) -> Grade:
     execution = done.execution
     files = {
         "result.json": machine.result_json(done.grade),
-        "report.html": html.student_page(done, data_note=data_note(setup)),
+        "report.html": html.student_page(done, data_note=data_note(setup), language=setup.language),
     }
     store.write_results(
         out,

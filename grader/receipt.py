@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from grader import language
 from grader.places import keras_mnist, opener, reference_folder
 
 FORMAT = "grader.receipt/1"
@@ -50,7 +51,7 @@ def command_digest(options: argparse.Namespace) -> str | None:
     if data is not None and not data.is_file():
         return None
     trees = (Path(__file__).parent, options.reference or reference_folder(), *options.paths, *([data] if data else ()))
-    settings = {name: value for name, value in vars(options).items() if name != "jobs"}
+    settings = {name: value for name, value in vars(options).items() if name != "jobs"} | {"speaks": language.current()}
     try:
         return digest_of(settings, trees)
     except OSError:

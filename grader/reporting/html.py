@@ -14,6 +14,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from grader.language import current, of_most, shown, tr, tr_n, using
 from grader.records import Grade, Message, Report
 from grader.reporting import class_view, conclusion_view, figures, handed_in, svg, view
 from grader.reporting.text import inert
@@ -22,14 +23,20 @@ from grader.reporting.words import STATUS_MEANINGS, STATUS_WORDS
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def student_page(report: Report, *, data_note: Message | None = None) -> str:
+def student_page(report: Report, *, data_note: Message | None = None, language: str | None = None) -> str:
     """The page of one submission: verdict, criteria, curves, gradients, conclusions, the notebook, the environment.
 
     `data_note` says what a reader should know of the data that were used. An ungraded submission gets one sentence.
+    Without a `language` it is the notebook's own; that of the terminal where the notebook could not be read.
     """
+    with using(language or report.grade.language):
+        return _student_page(report, data_note)
+
+
+def _student_page(report: Report, data_note: Message | None) -> str:
     grade = report.grade
     if grade.error is not None:
-        return _render("ungraded.html", grade=grade, error=str(grade.error), data_note=view.text_of(data_note))
+        return _render("ungraded.html", grade=grade, error=shown(grade.error), data_note=view.text_of(data_note))
     runs = figures.run_figures(report.exhibit, grade)
     anchors = {run.run: run.anchor for run in runs}
     return _render(
@@ -48,10 +55,14 @@ def student_page(report: Report, *, data_note: Message | None = None) -> str:
     )
 
 
-def class_page(grades: Sequence[Grade], *, title: str, data_note: Message | None = None) -> str:
-    """The page of a class: summary, distribution, a sortable table, and what could not be graded."""
-    shown = class_view.class_view(grades)
-    return _render("class.html", title=title, data_note=view.text_of(data_note), shown=shown)
+def class_page(
+    grades: Sequence[Grade], *, title: str, data_note: Message | None = None, language: str | None = None
+) -> str:
+    """The page of a class: summary, distribution, a sortable table, and what could not be graded. Without a `language` it
+    is that of most of the notebooks."""
+    with using(language or of_most(grade.language for grade in grades if grade.language)):
+        class_shown = class_view.class_view(grades)
+        return _render("class.html", title=tr(title), data_note=view.text_of(data_note), shown=class_shown)
 
 
 def _render(name: str, **values: object) -> str:
@@ -60,8 +71,9 @@ def _render(name: str, **values: object) -> str:
         .get_template(name)
         .render(
             **values,
-            **_own_files(),
-            words=[(status.value, word, STATUS_MEANINGS[status]) for status, word in STATUS_WORDS.items()],
+            **_own_files(current()),
+            language=current(),
+            words=[(status.value, tr(word), tr(STATUS_MEANINGS[status])) for status, word in STATUS_WORDS.items()],
             svg=svg,
             bars=class_view,
         )
@@ -69,10 +81,11 @@ def _render(name: str, **values: object) -> str:
 
 
 @cache
-def _own_files() -> Mapping[str, str]:
-    """Style sheet and script, the only text that is not escaped, and the policy that allows nothing else."""
+def _own_files(language: str) -> Mapping[str, str]:
+    """Style sheet and script, the only text that is not escaped, and the policy that allows nothing else. The script has
+    words of its own, in this language."""
     style = Markup(_environment().get_template("style.css").render())  # noqa: S704
-    script = Markup((TEMPLATES / "page.js").read_text("utf-8"))  # noqa: S704
+    script = Markup(_environment().get_template("page.js").render())  # noqa: S704
     return {"style": style, "script": script, "policy": _policy(style, script)}
 
 
@@ -90,7 +103,7 @@ def _hash(text: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -99,6 +112,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.globals |= {"_": tr, "ngettext": tr_n}  # what they return is escaped like any other text
+    return environment
 
 
 def _finalize(value: object) -> object:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from grader.language import shown, tr, tr_n
 from grader.records import Finding, Grade, Judgement, Message, Report, Severity, Status
 from grader.reporting.text import clip
 from grader.reporting.words import (
     SEVERITY_WORDS,
     STATUS_WORDS,
     cell_place,
-    count,
+    of_points,
     points,
     points_of,
     seconds,
@@ -85,6 +86,7 @@ class Verdict:
 
     score: str
     most: int
+    total: str
     sentence: str
     waiting: str | None
     earned_width: float
@@ -106,6 +108,7 @@ def verdict(grade: Grade) -> Verdict:
     return Verdict(
         score=points(grade.score),
         most=grade.max_score,
+        total=of_points(grade.score, grade.max_score),
         sentence=_sentence(grade),
         waiting=waiting_sentence(grade),
         earned_width=round(100 * grade.score / most, 2),
@@ -115,11 +118,12 @@ def verdict(grade: Grade) -> Verdict:
 
 
 def _sentence(grade: Grade) -> str:
-    kinds = [(sum(j.status is status for j in grade.criteria), word.lower()) for status, word in STATUS_WORDS.items()]
-    return (
-        f"{count(len(grade.criteria), 'criterion', 'criteria')}: "
-        + ", ".join(f"{n} {word}" for n, word in kinds if n)
-        + "."
+    kinds = [(sum(j.status is s for j in grade.criteria), tr(word).lower()) for s, word in STATUS_WORDS.items()]
+    return tr_n(
+        "{n} criterion: {kinds}.",
+        "{n} criteria: {kinds}.",
+        len(grade.criteria),
+        kinds=", ".join(tr("{n} {kind}", n=n, kind=word) for n, word in kinds if n),
     )
 
 
@@ -128,8 +132,12 @@ def waiting_sentence(grade: Grade) -> str | None:
     waiting = [j.criterion for j in grade.criteria if j.status is Status.REVIEW]
     if not waiting:
         return None
-    names = "; ".join(f"{criterion.title} ({criterion.points})" for criterion in waiting)
-    return f"Up to {count(grade.awaiting_review, 'more point')} will be given by a person, who reads: {names}."
+    return tr_n(
+        "Up to {n} more point will be given by a person, who reads: {names}.",
+        "Up to {n} more points will be given by a person, who reads: {names}.",
+        grade.awaiting_review,
+        names="; ".join(f"{tr(criterion.title)} ({criterion.points})" for criterion in waiting),
+    )
 
 
 def mend_first(grade: Grade) -> tuple[Mend, ...]:
@@ -150,15 +158,17 @@ def _behind(judgement: Judgement, criteria: Sequence[Judgement], seen: frozenset
 def _mend(judgement: Judgement, gain: float) -> Mend:
     first = min(judgement.findings, key=lambda f: list(Severity).index(f.severity), default=None)
     return Mend(
-        link=Link(text=judgement.criterion.title, anchor=criterion_anchor(judgement.criterion.id)),
+        link=Link(text=tr(judgement.criterion.title), anchor=criterion_anchor(judgement.criterion.id)),
         gain=count_points(gain),
-        message=str(first.message) if first else judgement.claim,
-        hint=str(first.hint) if first and first.hint else None,
+        message=shown(first.message) if first else tr(judgement.claim),
+        hint=text_of(first.hint) if first else None,
     )
 
 
 def count_points(value: float) -> str:
-    return f"{points(value)} {'point' if value == 1 else 'points'}"
+    if value == int(value):
+        return tr_n("{n} point", "{n} points", int(value))
+    return tr("{part} points", part=points(value))  # in Russian a fraction has a form of its own
 
 
 # --- criteria -------------------------------------------------------------------------------------------------------
@@ -170,6 +180,10 @@ def criterion_anchor(criterion: str) -> str:
 
 def part_title(part: str) -> str:
     """`batch_norm` as `Batch norm`: a part's name for people."""
+    return tr(part_words(part))
+
+
+def part_words(part: str) -> str:
     words = part.replace("_", " ")
     return words[:1].upper() + words[1:]
 
@@ -177,7 +191,7 @@ def part_title(part: str) -> str:
 def parts(report: Report, anchors: dict[str, str]) -> tuple[PartView, ...]:
     """The criteria by part, in the rubric's order; `anchors` leads from a run's name to its pictures."""
     grouped = groupby(report.grade.criteria, key=lambda judgement: judgement.criterion.part)
-    titles = {j.criterion.id: j.criterion.title for j in report.grade.criteria}
+    titles = {j.criterion.id: tr(j.criterion.title) for j in report.grade.criteria}
     cells = cells_of(report)
     return tuple(_part(part, list(group), titles, cells, anchors) for part, group in grouped)
 
@@ -204,10 +218,10 @@ def _criterion(
     return CriterionView(
         anchor=criterion_anchor(criterion.id),
         id=criterion.id,
-        title=criterion.title,
-        claim=judgement.claim,
+        title=tr(criterion.title),
+        claim=tr(judgement.claim),
         status=judgement.status.value,
-        word=STATUS_WORDS[judgement.status],
+        word=tr(STATUS_WORDS[judgement.status]),
         points=points_of(judgement.points, criterion.points),
         lost=count_points(lost) if lost > 0 else None,
         cause=criterion_link(judgement.blocked_by, titles),
@@ -234,8 +248,8 @@ def remarks(report: Report, anchors: dict[str, str]) -> tuple[FindingView, ...]:
 def finding_view(finding: Finding, cells: frozenset[int], anchors: dict[str, str]) -> FindingView:
     return FindingView(
         kind=finding.severity.value,
-        word=SEVERITY_WORDS[finding.severity],
-        message=str(finding.message),
+        word=tr(SEVERITY_WORDS[finding.severity]),
+        message=shown(finding.message),
         expected=_short(finding.expected),
         actual=_short(finding.actual),
         hint=text_of(finding.hint),
@@ -248,19 +262,19 @@ def _places(finding: Finding, cells: frozenset[int], anchors: dict[str, str]) ->
     if where is not None:
         yield Link(text=where, anchor=f"cell-{finding.cell}" if finding.cell in cells else "")
     if finding.run is not None:
-        yield Link(text=f"run {finding.run}", anchor=anchors.get(finding.run, ""))
+        yield Link(text=f"{tr('run')} {finding.run}", anchor=anchors.get(finding.run, ""))
     if finding.tag is not None:
-        yield Link(text=f"tag {finding.tag}")
+        yield Link(text=f"{tr('tag')} {finding.tag}")
     if finding.step is not None:
-        yield Link(text=f"step {finding.step}")
+        yield Link(text=f"{tr('step')} {finding.step}")
 
 
-def _short(text: str | None) -> str | None:
-    return None if text is None else clip(text, _SHORT)
+def _short(text: Message | str | None) -> str | None:
+    return None if text is None else clip(shown(text), _SHORT)
 
 
 def text_of(message: Message | None) -> str | None:
-    return None if message is None else str(message)
+    return None if message is None else shown(message)
 
 
 # --- environment ----------------------------------------------------------------------------------------------------
@@ -270,11 +284,11 @@ def facts(grade: Grade) -> tuple[tuple[str, str], ...]:
     """Where and at what cost the notebook ran, as name and value."""
     resources = grade.resources
     return (
-        ("Source", grade.source),
-        ("SHA-256 of the notebook", grade.sha256),
-        ("Profile", grade.profile),
+        (tr("Source"), grade.source),
+        (tr("SHA-256 of the notebook"), grade.sha256),
+        (tr("Profile"), grade.profile),
         *((name, str(value)) for name, value in grade.environment.items()),
-        ("Wall time", seconds(resources.wall_seconds)),
-        ("CPU time", seconds(resources.cpu_seconds)),
-        ("Peak memory", f"{resources.peak_memory_mib} MiB"),
+        (tr("Wall time"), seconds(resources.wall_seconds)),
+        (tr("CPU time"), seconds(resources.cpu_seconds)),
+        (tr("Peak memory"), tr("{n} MiB", n=resources.peak_memory_mib)),
     )

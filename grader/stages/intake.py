@@ -103,7 +103,9 @@ def find_submissions(paths: Sequence[Path], workspace: Path) -> tuple[Candidate,
     paths = [*dict.fromkeys(paths)]
     for path in paths:
         if not os.path.lexists(path):
-            raise UsageError(f"There is no {path}. Name notebooks, or folders or archives that hold some.")
+            raise UsageError(
+                say("There is no {path}. Name notebooks, or folders or archives that hold some.", path=str(path))
+            )
     beside = _named_logs(paths)
     found = [find for path in paths if path not in beside.values() for find in _in_path(path, workspace)]
     return _with_ids(replace(find, logs=beside.get(find.path, find.logs)) for find in found)
@@ -120,7 +122,11 @@ def _in_path(path: Path, workspace: Path) -> Iterable[Candidate]:
     if path.is_dir():
         folder = _look(path, str(path))
         if not folder.work:
-            raise UsageError(f"There is no notebook in {path}. Name a folder that holds .ipynb files or archives.")
+            raise UsageError(
+                say(
+                    "There is no notebook in {path}. Name a folder that holds .ipynb files or archives.", path=str(path)
+                )
+            )
         return _in_folder(folder, top=True)
     if _is_packed(path):
         return _in_archive(path, workspace)
@@ -426,9 +432,12 @@ def _code(cells: Iterable[Cell]) -> Iterator[Cell]:
 
 def _two_notebooks(taken: str, others: Sequence[str]) -> Iterator[Finding]:
     if others:
-        sentence = "Several notebooks were handed in: {taken} was graded, not {others}. Hand in one notebook."
-        names = ", ".join(_shown(other) for other in others[:5])
-        yield _remark("intake.two_notebooks", say(sentence, taken=_shown(taken), others=names))
+        sentence = say(
+            "Several notebooks were handed in: {taken} was graded, not {others}. Hand in one notebook.",
+            taken=_shown(taken),
+            others=", ".join(_shown(other) for other in others[:5]),
+        )
+        yield _remark("intake.two_notebooks", sentence)
 
 
 def _shown(name: str) -> str:

@@ -6,7 +6,7 @@
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const button = document.createElement("button");
   const isDark = () => (root.dataset.theme || (dark.matches ? "dark" : "light")) === "dark";
-  const label = () => { button.textContent = isDark() ? "Light theme" : "Dark theme"; };
+  const label = () => { button.textContent = isDark() ? {{ _("Light theme") | tojson }} : {{ _("Dark theme") | tojson }}; };
   button.type = "button";
   button.className = "theme";
   button.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; label(); });
