@@ -19,6 +19,7 @@ from babel.messages.extract import extract_from_file
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from grader import __version__
 from grader.assignment import load_assignment
 from grader.homework import HOMEWORK
 from grader.homework.roles import ROLES
@@ -125,11 +126,19 @@ def main() -> None:
     for language in (language for language in LANGUAGES if language != ENGLISH):
         catalogue = read(language) if po(language).is_file() else Catalog(locale=language, domain=DOMAIN)
         catalogue.update(template(), update_creation_date=False)
+        _head(catalogue)
         po(language).parent.mkdir(parents=True, exist_ok=True)
         with po(language).open("wb") as file:
             write_po(file, catalogue, width=120, omit_header=False, sort_by_file=True, ignore_obsolete=True)
         po(language).with_suffix(".mo").write_bytes(compiled(read(language)))
         print(f"{language}: {len(catalogue)} sentences, {len(untranslated(catalogue))} of them to be translated")
+
+
+def _head(catalogue: Catalog) -> None:
+    """A head that says what a reader needs, without the addresses that Babel leaves to be filled in."""
+    catalogue.header_comment = "# What the grader says, kept by `make messages`: docs/languages.md tells how."
+    catalogue.project, catalogue.version, catalogue.fuzzy = DOMAIN, __version__, False
+    catalogue.msgid_bugs_address = catalogue.last_translator = catalogue.language_team = "none"
 
 
 def untranslated(catalogue: Catalog) -> list[str]:
