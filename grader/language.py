@@ -155,7 +155,7 @@ def _catalogue(language: str) -> gettext.NullTranslations:
 
 _CYRILLIC = re.compile("[А-Яа-яЁё]")
 _LETTER = re.compile(r"[^\W\d_]")
-_RUSSIAN_SHARE = 1 / 3  # of the letters: a Russian text on code is half names of code
+_RUSSIAN_SHARE = 1 / 4  # of the letters: a Russian text on code is half names of code
 
 
 def of_environment(environment: Mapping[str, str]) -> str:
@@ -165,7 +165,7 @@ def of_environment(environment: Mapping[str, str]) -> str:
 
 
 def of_text(text: str) -> str:
-    """The language that a text is written in: Russian when a third of its letters are, else English."""
+    """The language that a text is written in: Russian when a quarter of its letters are, else English."""
     letters = len(_LETTER.findall(text))
     return RUSSIAN if letters and len(_CYRILLIC.findall(text)) >= _RUSSIAN_SHARE * letters else ENGLISH
 

@@ -60,13 +60,13 @@ def sentences() -> Iterator[Placed]:
 def _of_code(path: Path) -> Iterator[Placed]:
     place = path.relative_to(PROJECT).as_posix()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        places = FUNCTIONS.get(_name(node.func)) if isinstance(node, ast.Call) else None
+        places = FUNCTIONS.get(name_of(node.func)) if isinstance(node, ast.Call) else None
         if places and len(node.args) >= max(places):
             texts = [_literals(node.args[number - 1]) for number in places]
             yield from ((place, s) for s in (texts[0] if len(texts) == 1 else zip(*texts, strict=True)))
 
 
-def _name(function: ast.expr) -> str:
+def name_of(function: ast.expr) -> str:
     return (
         function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
     )
@@ -143,14 +143,14 @@ def _head(catalogue: Catalog) -> None:
 
 def untranslated(catalogue: Catalog) -> list[str]:
     """The sentences, by their English singular, that have no translation, or only a proposed one."""
-    return [_forms(message.id)[0] for message in catalogue if message.id and not _is_translated(message)]
+    return [forms(message.id)[0] for message in catalogue if message.id and not _is_translated(message)]
 
 
 def _is_translated(message: Message) -> bool:
-    return not message.fuzzy and bool(message.string) and all(_forms(message.string))
+    return not message.fuzzy and bool(message.string) and all(forms(message.string))
 
 
-def _forms(text: str | Sequence[str]) -> Sequence[str]:
+def forms(text: str | Sequence[str]) -> Sequence[str]:
     return [text] if isinstance(text, str) else text
 
 

@@ -154,7 +154,7 @@ def too_short(case: Case, assignment: Assignment, name: str) -> Finding | None:
         code="run.fewer_epochs",
         message=say("The run {run} was trained for fewer epochs than the task asks for.", run=name),
         expected=counted("{n} epoch", "{n} epochs", assignment.epochs),
-        actual=f"{found}",
+        actual=str(found),
         hint=say("Take the number of epochs from the task: otherwise the curves cannot be compared."),
         run=name,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from grader.language import shown, tr, tr_n
+from grader.language import noted, shown, tr, tr_n
 from grader.records import Finding, Grade, Judgement, Message, Report, Severity, Status
 from grader.reporting.text import clip
 from grader.reporting.words import (
@@ -167,7 +167,7 @@ def _mend(judgement: Judgement, gain: float) -> Mend:
 
 def count_points(value: float) -> str:
     if value == int(value):
-        return tr_n("{n} point", "{n} points", int(value))
+        return tr_n("{won} point", "{won} points", int(value), won=int(value))  # a curve's points have another word
     return tr("{part} points", part=points(value))  # in Russian a fraction has a form of its own
 
 
@@ -280,6 +280,10 @@ def text_of(message: Message | None) -> str | None:
 # --- environment ----------------------------------------------------------------------------------------------------
 
 
+# What is not the name of a program.
+_ENVIRONMENT = {"sandbox": noted("sandbox"), "data": noted("data"), "seed": noted("seed")}
+
+
 def facts(grade: Grade) -> tuple[tuple[str, str], ...]:
     """Where and at what cost the notebook ran, as name and value."""
     resources = grade.resources
@@ -287,7 +291,7 @@ def facts(grade: Grade) -> tuple[tuple[str, str], ...]:
         (tr("Source"), grade.source),
         (tr("SHA-256 of the notebook"), grade.sha256),
         (tr("Profile"), grade.profile),
-        *((name, str(value)) for name, value in grade.environment.items()),
+        *((tr(_ENVIRONMENT.get(name, name)), str(value)) for name, value in grade.environment.items()),
         (tr("Wall time"), seconds(resources.wall_seconds)),
         (tr("CPU time"), seconds(resources.cpu_seconds)),
         (tr("Peak memory"), tr("{n} MiB", n=resources.peak_memory_mib)),
