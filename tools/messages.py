@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import inspect
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from babel.messages import Catalog, Message
@@ -60,10 +60,17 @@ def sentences() -> Iterator[Placed]:
 def _of_code(path: Path) -> Iterator[Placed]:
     place = path.relative_to(PROJECT).as_posix()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        places = FUNCTIONS.get(name_of(node.func)) if isinstance(node, ast.Call) else None
-        if places and len(node.args) >= max(places):
-            texts = [_literals(node.args[number - 1]) for number in places]
-            yield from ((place, s) for s in (texts[0] if len(texts) == 1 else zip(*texts, strict=True)))
+        if isinstance(node, ast.Call):
+            yield from ((place, sentence) for sentence in _said(node))
+
+
+def _said(call: ast.Call) -> Iterable[str | tuple[str, str]]:
+    """The sentences among the arguments of a call."""
+    places = FUNCTIONS.get(name_of(call.func), ())
+    texts = [_literals(call.args[number - 1]) for number in places if len(call.args) >= number]
+    if len(texts) == 2:
+        return zip(*texts, strict=True)
+    return texts[0] if texts else ()
 
 
 def name_of(function: ast.expr) -> str:
@@ -80,7 +87,7 @@ def _literals(node: ast.expr) -> list[str]:
 
 
 def _of_template(path: Path) -> Iterator[Placed]:
-    found = extract_from_file("jinja2.ext:babel_extract", str(path), keywords=FUNCTIONS)
+    found = extract_from_file("jinja2.ext:babel_extract", str(path), keywords=FUNCTIONS, options={"silent": "false"})
     yield from ((path.relative_to(PROJECT).as_posix(), sentence) for _, sentence, _, _ in found)
 
 
