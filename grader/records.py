@@ -247,7 +247,7 @@ class LogFile:
     name: str
     state: FileState
     events: int
-    detail: str = ""
+    detail: Message | str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -18,6 +18,7 @@ from pathlib import Path
 from grader.errors import UnreadableSubmission, UsageError
 from grader.formats import archives
 from grader.formats.notebooks import NotebookFile, read_notebook
+from grader.language import listed
 from grader.records import Cell, CellKind, Finding, Message, Severity, Submission, say
 
 _MAX_DEPTH = 12
@@ -378,7 +379,7 @@ class _Handed:
         self.room -= sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
         if notes:
             sentence = say(
-                "Some files of {name} were left out: {notes}.", name=_shown(path.name), notes="; ".join(notes)
+                "Some files of {name} were left out: {notes}.", name=_shown(path.name), notes=listed(notes, "; ")
             )
             self.remarks.append(_remark("intake.left_out", sentence))
         self.add_folder(target)
