@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +13,8 @@ from typing import Any
 from grader.errors import BrokenReference, UsageError
 from grader.records import Criterion, say
 from grader.sandbox import Limits
+
+_MAX_BYTES = 1 << 20  # of assignment.toml, which has a few kilobytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,8 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """The homework as an instructor may change it. `folder` is where it was read from."""
+    """The homework as an instructor may change it. `folder` is where it was read from; `is_students` marks the copy that
+    students get, which has no reference runs and no thresholds (`grader.student_package`)."""
 
     folder: Path
     name: str
@@ -53,6 +58,7 @@ class Assignment:
     output_mib: int
     probe_seconds: float
     thresholds: Mapping[str, float]
+    is_students: bool = False
 
     @property
     def library_file(self) -> Path:
@@ -77,24 +83,33 @@ def load_assignment(folder: Path) -> Assignment:
     """Read assignment.toml. Raises BrokenReference with the reason when it cannot be used."""
     path = folder / "assignment.toml"
     try:
-        return _assignment(folder, tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
+        return _assignment(folder, tomllib.loads(_text(path)))
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(
             say("There is no assignment.toml in {folder}. Name the folder that holds it.", folder=str(folder))
         ) from error
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BrokenReference(
-            say(
-                "{path} cannot be used: {why}. Mend it and try again.",
-                path=str(path),
-                why=f"{type(error).__name__}: {error}",
-            )
-        ) from error
+    except RecursionError as error:
+        raise _unusable(path, "it is nested too deeply") from error
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error).rstrip(".")
+        raise _unusable(path, reason[:300]) from error
+
+
+def _unusable(path: Path, why: str) -> BrokenReference:
+    return BrokenReference(say("{path} cannot be used: {why}. Mend it and try again.", path=str(path), why=why))
+
+
+def _text(path: Path) -> str:
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        data = file.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        raise ValueError(f"it is larger than {_MAX_BYTES >> 20} MiB")
+    return data.decode("utf-8")
 
 
 def _assignment(folder: Path, raw: dict[str, Any]) -> Assignment:
     limits, profiles = raw["limits"], raw["profiles"]
-    longest = max(float(profile["seconds"]) for profile in profiles.values())
+    longest = max(_positive(profile, "seconds") for profile in profiles.values())
     return Assignment(
         folder=folder,
         name=str(raw["name"]),
@@ -104,23 +119,48 @@ def _assignment(folder: Path, raw: dict[str, Any]) -> Assignment:
         criteria=_criteria(raw["criteria"]),
         concerns={item["id"]: tuple(item.get("runs", ())) for item in raw["criteria"]},
         experiments=tuple(_experiment(item) for item in raw["experiments"]),
-        profiles={name: Profile(name=name, **values) for name, values in profiles.items()},
+        profiles={name: _profile(name, values) for name, values in profiles.items()},
         limits=Limits(
-            memory_mib=int(limits["memory_mib"]),
-            processes=int(limits["processes"]),
-            disk_mib=int(limits["disk_mib"]),
-            file_mib=int(limits["file_mib"]),
-            files=int(limits["files"]),
+            memory_mib=int(_positive(limits, "memory_mib")),
+            processes=int(_positive(limits, "processes")),
+            disk_mib=int(_positive(limits, "disk_mib")),
+            file_mib=int(_positive(limits, "file_mib")),
+            files=int(_positive(limits, "files")),
             cpu_seconds=int(longest * 2),
         ),
-        output_mib=int(limits["output_mib"]),
-        probe_seconds=float(limits["probe_seconds"]),
-        thresholds={name: float(value) for name, value in raw["thresholds"].items()},
+        output_mib=int(_positive(limits, "output_mib")),
+        probe_seconds=_positive(limits, "probe_seconds"),
+        thresholds={name: _finite(raw["thresholds"], name) for name in raw["thresholds"]},
+        is_students=raw.get("students", False) is True,
+    )
+
+
+def _finite(raw: Mapping[str, Any], name: str) -> float:
+    if not isinstance(raw[name], int | float) or not math.isfinite(raw[name]):
+        raise ValueError(f"{name} is no number")
+    return float(raw[name])
+
+
+def _positive(raw: Mapping[str, Any], name: str) -> float:
+    if _finite(raw, name) <= 0:
+        raise ValueError(f"{name} is not above zero")
+    return float(raw[name])
+
+
+def _profile(name: str, raw: Mapping[str, Any]) -> Profile:
+    return Profile(
+        name=name,
+        train=int(_finite(raw, "train")),
+        test=int(_finite(raw, "test")),
+        seconds_per_cell=_positive(raw, "seconds_per_cell"),
+        seconds=_positive(raw, "seconds"),
     )
 
 
 def _experiment(raw: Mapping[str, Any]) -> Experiment:
-    lists = {name: tuple(raw.get(name, ())) for name in ("layers", "activations")}
+    lists = {name: tuple(map(str, raw.get(name, ()))) for name in ("layers", "activations")}
+    if any(isinstance(raw.get(name), str) for name in lists):
+        raise ValueError("layers and activations of an experiment are lists")
     return Experiment(**{**raw, **lists})
 
 

@@ -14,7 +14,7 @@ from grader import pipeline, receipt, store
 from grader.errors import CannotWrite, GraderError, SetAside, UnreadableSubmission, is_full_disk
 from grader.formats.notebooks import read_file
 from grader.journal import MOST_CRASHES, Done, Journal
-from grader.judging import Judges, Observed, data_note, report, write
+from grader.judging import Judges, Observed, data_note, read_overviews, report, write
 from grader.pipeline import Progress, Setup
 from grader.records import Grade, Report, say
 from grader.reporting import html, machine
@@ -40,6 +40,8 @@ def grade_all(
     """Grade all candidates, `jobs` at a time, and write everything below `out`; what the journal knows as done is left as
     it is. Submissions keep their order; those with most to run are begun first, so that no long one is left for the end.
     Raises CannotWrite when a disk is full or cannot be written: nobody is graded on that."""
+    with store.writing(out):
+        out.mkdir(parents=True, exist_ok=True)
     with _kept(journal) as known, Judges(setup, out, jobs) as judges:
         batch = _Batch(setup, out, judges, watch, known)
         keyed = [_Keyed(candidate, batch.key(candidate)) for candidate in candidates]
@@ -76,7 +78,7 @@ class _Batch:
 
     def key(self, candidate: Candidate) -> str:
         """A mended notebook, grader or assignment has another key, and with it new attempts."""
-        handed_in = [candidate.path, *([candidate.logs] if candidate.logs else [])]
+        handed_in = [candidate.path, *candidate.also, *([candidate.logs] if candidate.logs else [])]
         about = f"{self._common} {candidate.id} {candidate.source}"
         try:
             return receipt.contents_digest(handed_in, about)
@@ -101,8 +103,8 @@ class _Batch:
         """Grade a group, `jobs` at a time. When that is broken off, what has begun is not waited for: it does not count
         as an attempt, and ends with this process."""
         pool = ThreadPoolExecutor(max_workers=jobs)
-        waiting = {pool.submit(self._one, one): one.candidate.id for one in group}
         try:
+            waiting = {pool.submit(self._one, one): one.candidate.id for one in group}
             found = {waiting[future]: future.result() for future in as_completed(waiting)}
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -173,6 +175,7 @@ def common_digest(setup: Setup) -> str:
         "sandbox": plan.mechanism,
         "accelerated": plan.accelerated,
         "language": setup.language,
+        "decisions": sorted((key, repr(decision)) for key, decision in setup.decisions.items()),
     }
     return receipt.digest_of(settings, [Path(__file__).parent, setup.assignment.folder])
 
@@ -217,16 +220,27 @@ def _ungraded(candidate: Candidate, setup: Setup, error: Exception) -> Report:
         id=candidate.id,
         source=candidate.source,
         sha256="",
+        student=candidate.student,
         profile=setup.profile.name,
         environment={"sandbox": setup.plan.mechanism, "data": setup.data_name, "seed": setup.plan.seed},
         error=reason,
+        harness_failed=not isinstance(error, UnreadableSubmission),
     )
     return Report(grade=grade)
 
 
 def write_class(grades: Sequence[Grade], setup: Setup, out: Path) -> None:
-    """The three files of the class."""
+    """The files of the class: two for programs, and the pages, from the overview that lies in each submission's folder."""
     store.write_text(out / "results.json", machine.class_json(grades))
     store.write_text(out / "grades.csv", machine.grades_csv(grades))
-    page = html.class_page(grades, title=setup.assignment.name, data_note=data_note(setup), language=setup.language)
-    store.write_text(out / "index.html", page)
+    overviews = read_overviews(out, [grade.id for grade in grades])
+    pages = html.class_pages(
+        grades,
+        overviews,
+        setup.reference.bands,
+        title=setup.assignment.name,
+        data_note=data_note(setup),
+        language=setup.language,
+    )
+    for name, page in pages.items():
+        store.write_text(out / name, page)

@@ -19,7 +19,9 @@ from typing import NoReturn
 from grader import __version__, receipt, workplace
 from grader.descendants import end_descendants
 from grader.errors import CannotWrite, GraderError, is_of_disk
+from grader.exports import FORMATS
 from grader.language import LANGUAGES, of_environment, shown, speak, tr
+from grader.reporting.text import inert
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,9 +32,15 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_grade(verbs.add_parser("grade", help="grade notebooks, folders and archives of submissions"))
     _add_check(verbs.add_parser("check", help="grade one notebook and print the result"))
+    _add_export(verbs.add_parser("export", help="put what `grade` wrote into another program's format"))
+    _add_review(verbs.add_parser("review", help="take down what a person decides: points and a comment for an answer"))
     _add_reference(verbs.add_parser("reference", help="work on the reference runs"))
     _add_selftest(
         verbs.add_parser("selftest", help="grade the corpus of situations and compare with what each must get")
+    )
+    _add_tensorboard(verbs.add_parser("tensorboard", help="open submissions and the reference side by side"))
+    _add_student_package(
+        verbs.add_parser("student-package", help="pack what students need to check themselves, without the solution")
     )
     doctor = verbs.add_parser("doctor", help="say what this machine can do, and how to get what is missing")
     _add_language(doctor)
@@ -71,10 +79,47 @@ def _add_check(verb: argparse.ArgumentParser) -> None:
         "--logs", type=Path, default=None, metavar="DIR_OR_ARCHIVE", help="the logs that are handed in with it"
     )
     verb.add_argument(
-        "--format", choices=("text", "json", "github"), default="text", help="how the result is printed (default: text)"
+        "--format",
+        choices=("text", "json", "github", "gradescope", "junit"),
+        default="text",
+        help="how the result is printed (default: text)",
+    )
+    verb.add_argument(
+        "--watch", action="store_true", help="grade it again whenever it is saved, until Ctrl-C; its text at once"
     )
     _add_common(verb)
     verb.set_defaults(run="check")
+
+
+def _add_export(verb: argparse.ArgumentParser) -> None:
+    verbs = verb.add_subparsers(dest="format", required=True, metavar="FORMAT", title="formats")
+    for form in FORMATS:
+        one = verbs.add_parser(form.name, help=form.says, description=f"{form.says[0].upper()}{form.says[1:]}.")
+        if form.reads:
+            one.add_argument(
+                "out", type=Path, metavar="OUT_DIR", help="what `grader grade --out` wrote, or one submission's folder"
+            )
+        if form.fills:
+            one.add_argument("--fill", type=Path, required=True, metavar="DOWNLOADED.csv", help=form.fills)
+        if form.name == "canvas":
+            one.add_argument("--column", default=None, metavar="TITLE", help="the assignment, where there are several")
+        one.add_argument(
+            "--into",
+            type=Path,
+            required=form.packed,
+            metavar="FILE",
+            help="the file to write" if form.packed else "the file to write (default: standard output)",
+        )
+        one.set_defaults(run="export")
+
+
+def _add_review(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("out", type=Path, metavar="DIR", help="the folder that `grade --out` wrote")
+    way = verb.add_mutually_exclusive_group()
+    way.add_argument("--write", type=Path, metavar="FILE.csv", help="write all answers to a spreadsheet")
+    way.add_argument("--read", type=Path, metavar="FILE.csv", help="take the decisions from such a spreadsheet")
+    verb.add_argument("--by", metavar="NAME", help="who decides (default: the name of this login)")
+    verb.set_defaults(run="review")
 
 
 def _add_reference(verb: argparse.ArgumentParser) -> None:
@@ -86,6 +131,23 @@ def _add_reference(verb: argparse.ArgumentParser) -> None:
     build.add_argument("--jobs", type=_positive, default=None, metavar="N", help="runs at a time (default: one a core)")
     _add_common(build)
     build.set_defaults(run="build_reference")
+
+
+def _add_tensorboard(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("out", type=Path, metavar="DIR", help="the folder that grade wrote")
+    verb.add_argument("ids", nargs="*", metavar="ID", help="submissions by their names in it (default: all)")
+    verb.add_argument(
+        "--port", type=int, default=None, metavar="N", help="where to listen (default: TensorBoard's own)"
+    )
+    _add_reference_folder(verb)
+    verb.set_defaults(run="tensorboard")
+
+
+def _add_student_package(verb: argparse.ArgumentParser) -> None:
+    default = Path("grader-for-students.zip")
+    verb.add_argument("--into", type=Path, default=default, metavar="FILE.zip", help=f"default: {default}")
+    _add_reference_folder(verb)
+    verb.set_defaults(run="pack_for_students")
 
 
 def _add_selftest(verb: argparse.ArgumentParser) -> None:
@@ -109,13 +171,7 @@ def _add_common(verb: argparse.ArgumentParser) -> None:
         metavar="auto|mnist|embedded|FILE.npz",
         help="what the notebooks are run on (default: auto)",
     )
-    verb.add_argument(
-        "--reference",
-        type=Path,
-        default=None,
-        metavar="DIR",
-        help="the folder with assignment.toml (default: the grader's own)",
-    )
+    _add_reference_folder(verb)
     _add_language(verb)
     verb.add_argument(
         "--without-sandbox",
@@ -138,6 +194,16 @@ def _add_language(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_reference_folder(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--reference",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="the folder with assignment.toml (default: the grader's own)",
+    )
+
+
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -152,6 +218,10 @@ def _run(options: argparse.Namespace) -> int:
         print(held.printed, end="")
         print(tr("Nothing has changed since the last time; nothing was run."), file=sys.stderr)
         return held.code
+    if options.run == "export":
+        from grader.exports.command import export
+
+        return export(options)
     with workplace.temporary_files():  # before other modules, so that it is removed when they have cleaned up
         from grader import commands
 
@@ -165,7 +235,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(options)
     except GraderError as error:
-        print(f"grader: {shown(error.message)}", file=sys.stderr)
+        print(f"grader: {inert(shown(error.message))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         sentence = tr("interrupted. What was finished is kept; the same command goes on from there.")

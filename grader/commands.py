@@ -4,34 +4,56 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import getpass
+import json
 import os
-import shutil
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import date, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from grader import batch, journal, pipeline, receipt, store
+from grader import (
+    batch,
+    board,
+    journal,
+    pipeline,
+    receipt,
+    reviewing,
+    reviews,
+    store,
+    student_package,
+    watching,
+)
 from grader import selftest as corpus
 from grader.assignment import Assignment, load_assignment
 from grader.data import load, mnist, save, slice_for
-from grader.errors import GraderError, SandboxUnavailable, UsageError
-from grader.homework import HOMEWORK
+from grader.errors import BrokenReference, GraderError, SandboxUnavailable, UnreadableSubmission, UsageError
+from grader.exports import github, gradescope, junit
+from grader.exports.results import Result, parse
+from grader.formats.notebooks import read_notebook
+from grader.homework import HOMEWORK, at_once
+from grader.judging import read_overviews
 from grader.language import tr, tr_n
 from grader.pipeline import Setup
 from grader.places import reference_folder
 from grader.processes import threads
 from grader.progress import display
-from grader.records import Floats, Ints, Report, Status, say
-from grader.reporting import machine, terminal
+from grader.records import Decision, Floats, Ints, Report, Status, say
+from grader.reporting import machine, roll, terminal
+from grader.reporting.overview import Subject
+from grader.reporting.text import inert, one_line
+from grader.reporting.words import count
 from grader.sandbox import WarmWorker, choose, describe
 from grader.sandbox.plan import Plan
 from grader.situations import Situation, load_all
 from grader.situations import load as load_situation
 from grader.stages import execution
-from grader.stages.intake import Candidate, find_submissions, read_submission
+from grader.stages.intake import Candidate, find_submissions, read_submission, take_in
 
 _MEMORY_PER_JOB_GIB = 3
 
@@ -41,6 +63,9 @@ def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bo
     """All that a batch has in common. Data are found, or fetched, here: before anything is sandboxed. A folder for evidence
     that is to stay is this process's alone meanwhile."""
     assignment = load_assignment(options.reference or reference_folder())
+    unknown = [criterion.id for criterion in assignment.criteria if criterion.id not in HOMEWORK.checks]
+    if unknown:
+        raise BrokenReference(f"assignment.toml has criteria that nothing checks: {', '.join(unknown)[:300]}. Mend it.")
     profile = assignment.profile(options.profile)
     mechanism = choose(allow_unconfined=options.without_sandbox or own_code)
     alone = store.held(evidence) if evidence else nullcontext()
@@ -76,8 +101,8 @@ def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bo
 
 
 def _worker(mechanism: str) -> AbstractContextManager[WarmWorker | None]:
-    """A warm worker where a box can be joined. Without a sandbox every program is a fresh interpreter."""
-    return WarmWorker() if mechanism == "bubblewrap" else nullcontext()
+    """A warm worker in a sandbox. Without one every program is a fresh interpreter."""
+    return WarmWorker() if mechanism != "none" else nullcontext()
 
 
 def _jobs(asked: int | None, work: int) -> int:
@@ -90,10 +115,14 @@ def _jobs(asked: int | None, work: int) -> int:
 def grade(options: argparse.Namespace) -> int:
     """Grade a class and write its pages."""
     digest, evidence = receipt.command_digest(options), options.out / ".evidence"
+    decisions = reviews.read(options.out / reviews.NAME)
     with tempfile.TemporaryDirectory(prefix="gr-intake-") as workspace:
-        candidates = find_submissions(options.paths, Path(workspace))
+        intake = take_in(options.paths, Path(workspace))
+        candidates = intake.candidates
+        print(roll.roll(intake), file=sys.stderr)
         jobs = _jobs(options.jobs, len(candidates))
-        with prepared(options, evidence) as setup:
+        with prepared(options, evidence) as usual:
+            setup = dataclasses.replace(usual, decisions=decisions)
             with journal.opened(evidence) as known, display(len(candidates)) as watch:
                 outcome = batch.grade_all(candidates, setup, options.out, jobs, watch, journal=known)
             return _tell(outcome, setup, options, digest)
@@ -101,7 +130,7 @@ def grade(options: argparse.Namespace) -> int:
 
 def _tell(outcome: batch.Outcome, setup: Setup, options: argparse.Namespace, digest: str | None) -> int:
     """Print what became of a class, and leave a receipt if all of it could be graded."""
-    pages = tr("Pages: {path}", path=str(options.out / "index.html"))
+    pages = inert(tr("Pages: {path}", path=str(options.out / "index.html")))
     lines = [*map(terminal.one_line, outcome.grades), pages]
     printed, code = "\n".join(lines) + "\n", _exit_code(outcome, options.fail_under)
     print(printed, end="")
@@ -123,43 +152,137 @@ def check(options: argparse.Namespace) -> int:
         raise UsageError(
             say("There is no notebook {path}. Name the .ipynb file that you want to check.", path=str(options.notebook))
         )
+    return _watch(options) if options.watch else _check(options)
+
+
+def _check(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="gr-check-") as workspace, prepared(options, None, own_code=True) as setup:
         candidate = _own(options, Path(workspace))
-        with display(1, quiet=options.format != "text") as watch:
+        with display(1, quiet=options.format != "text" or options.watch) as watch:
             report = batch.grade_candidate(candidate, setup, Path(workspace), lambda stage: watch(candidate.id, stage))
         if setup.plan.mechanism == "none":
             unconfined = tr("the sandbox is missing; the notebook ran unconfined, with your own rights.")
             print(f"grader: {unconfined}", file=sys.stderr)
         print(_FORMATS[options.format](report))
+        if options.format == "github":
+            _add_summary(report)
     if report.grade.error is not None:
         return 3
     return 1 if any(j.status is Status.FAILED for j in report.grade.criteria) else 0
+
+
+def _watch(options: argparse.Namespace) -> int:
+    """Grade the notebook whenever it is saved, until Ctrl-C."""
+    if options.format != "text":
+        raise UsageError("--watch prints text: leave --format out.")
+    watching.watch(options.notebook, partial(_at_once, options), partial(_check, options))
+    return 0
+
+
+def _at_once(options: argparse.Namespace) -> str:
+    """What the notebook's text tells, before it is run."""
+    head = f"\n{datetime.now():%H:%M:%S} {options.notebook.name}"
+    try:
+        cells = read_notebook(options.notebook).cells
+    except UnreadableSubmission as error:
+        return f"{head}: {one_line(str(error))}"
+    found = terminal.findings(at_once.findings(cells, options.reference or reference_folder()))
+    seen = f"before it is run:\n{found}" if found else "nothing to mend is seen before it is run."
+    return f"{head}: {seen}\nRunning it in the background. The next save begins anew, Ctrl-C ends."
 
 
 _FORMATS: dict[str, Callable[[Report], str]] = {
     "text": terminal.render,
     "json": lambda report: machine.result_json(report.grade),
     "github": machine.github_annotations,
+    "gradescope": lambda report: gradescope.render(_result(report)),
+    "junit": lambda report: junit.render([_result(report)]),
 }
+
+
+def _result(report: Report) -> Result:
+    """The result as exports read it: from the same text that `grade` writes."""
+    return parse(machine.result_json(report.grade))
+
+
+def _add_summary(report: Report) -> None:
+    """In a GitHub job, the summary as well. The verdict stands without it."""
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not summary:
+        return
+    try:
+        github.append(Path(summary), [_result(report)])
+    except OSError as error:
+        print(f"grader: the job summary cannot be written: {error.strerror}.", file=sys.stderr)
 
 
 def _own(options: argparse.Namespace, workspace: Path) -> Candidate:
     """The one candidate of `check`: the notebook alone, or together with the logs that were named."""
-    if options.logs is None:
-        return find_submissions([options.notebook], workspace)[0]
-    if not options.logs.exists():
+    if options.logs is not None and not options.logs.exists():
         raise UsageError(
             say("There are no logs at {path}. Name the folder logs/ or an archive of it.", path=str(options.logs))
         )
-    folder = workspace / options.notebook.stem
-    folder.mkdir()
-    shutil.copyfile(options.notebook, folder / options.notebook.name)
-    if options.logs.is_dir():
-        shutil.copytree(options.logs, folder / "logs", symlinks=True)
-    else:
-        shutil.copyfile(options.logs, folder / ("logs" + "".join(options.logs.suffixes[-2:])))
-    found = find_submissions([folder], workspace)[0]
-    return dataclasses.replace(found, source=str(options.notebook))
+    return dataclasses.replace(find_submissions([options.notebook], workspace)[0], logs=options.logs)
+
+
+# --- review ---------------------------------------------------------------------------------------------------------
+
+
+def review(options: argparse.Namespace) -> int:
+    """Take down what people decide, from the terminal or through a spreadsheet."""
+    subjects = _subjects(options.out)
+    path = options.out / reviews.NAME
+    known = reviews.read(path)
+    left = reviews.waiting(subjects, known)
+    try:
+        if options.write is not None:
+            return _write_sheet(options.write, options.out, subjects, known)
+        by, on = options.by or _login(), date.today().isoformat()
+        if options.read is not None:
+            made = reviews.read_sheet(options.read, subjects, known, by, on)
+            reviews.record(path, made)
+            print(f"{count(len(made), 'decision')} taken over.")
+        elif left:
+            reviewing.ask(left, options.out, by, on, lambda decision: reviews.record(path, decision))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UsageError(f"{error.filename or path} cannot be written: {error.strerror}.") from error
+    waiting = len(reviews.waiting(subjects, reviews.read(path)))
+    print(
+        f"{count(waiting, 'answer')} of {len(subjects)} to be decided. Decisions are in {path}; the `grader grade` command "
+        "that wrote these results, given again, takes them into points and pages. It runs no notebook again."
+    )
+    return 0
+
+
+def _subjects(out: Path) -> list[Subject]:
+    """All that a person decides in the results of a class."""
+    try:
+        results = json.loads((out / "results.json").read_text(encoding="utf-8"))["results"]
+        names = [str(result["submission"]["id"]) for result in results]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"There are no results of a class in {out}. Name the folder that `grader grade` wrote."
+        ) from error
+    return [subject for shown in read_overviews(out, names) for subject in shown.subjects]
+
+
+def _write_sheet(path: Path, out: Path, subjects: Sequence[Subject], known: Mapping[str, Decision]) -> int:
+    if path.exists():
+        raise UsageError(f"{path} is there already, and may hold somebody's work. Name another file.")
+    store.write_text(path, reviews.sheet(subjects, known))
+    print(
+        f"{count(len(subjects), 'answer')}: {path}. Fill in `points` and `comment`; then grader review {out} --read {path}."
+    )
+    return 0
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError) as error:
+        raise UsageError("This login has no name. Say who decides: --by NAME.") from error
 
 
 # --- reference build ------------------------------------------------------------------------------------------------
@@ -198,6 +321,44 @@ def _points(
         raise GraderError(say("The reference solution logged nothing: grade it by itself to see why."))
     watch(name, "done")
     return points
+
+
+# --- TensorBoard ----------------------------------------------------------------------------------------------------
+
+
+def tensorboard(options: argparse.Namespace) -> int:
+    """Open submissions and the reference side by side, until Ctrl-C."""
+    assignment = load_assignment(options.reference or reference_folder())
+    with tempfile.TemporaryDirectory(prefix="gr-board-") as folder:
+        if not board.lay_out(options.out, options.ids, assignment, Path(folder)):
+            print("grader: there are no reference runs for these data and tags.", file=sys.stderr)
+        command = [sys.executable, "-m", "tensorboard.main", "--logdir", folder]
+        port = ["--port", str(options.port)] if options.port is not None else []
+        process = subprocess.Popen([*command, *port], env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
+        try:
+            return 0 if process.wait() == 0 else GraderError.exit_code
+        except KeyboardInterrupt:  # how one closes it
+            return 0
+        finally:
+            process.terminate()
+            process.wait()
+
+
+# --- the package for students ---------------------------------------------------------------------------------------
+
+
+def pack_for_students(options: argparse.Namespace) -> int:
+    """Write the zip that students get."""
+    assignment = load_assignment(options.reference or reference_folder())
+    data = student_package.package(assignment)
+    try:
+        options.into.write_bytes(data)
+    except OSError as error:
+        raise UsageError(
+            f"{options.into} cannot be written: {error.strerror}. Name another file with --into."
+        ) from error
+    print(f"For students, without the solution, its runs and the thresholds: {options.into}")
+    return 0
 
 
 # --- selftest -------------------------------------------------------------------------------------------------------
@@ -271,6 +432,8 @@ def _data_line() -> tuple[bool, str, str]:
 
 
 def _reference_line(assignment: Assignment) -> tuple[bool, str, str]:
+    if assignment.is_students:
+        return True, "reference", "the copy for students: without the solution, its runs and the thresholds"
     bands = sorted(path.stem for path in (assignment.folder / "bands").glob("*.json"))
     return (
         bool(bands),

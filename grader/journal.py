@@ -14,23 +14,16 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from enum import EnumType
+from functools import cache
+from itertools import repeat
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from grader.errors import GO_ON, CannotWrite
 from grader.language import listed
-from grader.records import (
-    Criterion,
-    Finding,
-    Grade,
-    Judgement,
-    Message,
-    Resources,
-    RunSummary,
-    Severity,
-    Status,
-    say,
-)
+from grader.records import Grade, say
 
 NAME = "journal.sqlite"
 MOST_CRASHES = 3  # two may be chance, as when the system is short of memory
@@ -72,7 +65,7 @@ class Journal:
 
     def done(self, identity: str, key: str, what: Done) -> None:
         """The attempt led to a grade."""
-        row = (identity, key, what.results, json.dumps(dataclasses.asdict(what.grade)))
+        row = (identity, key, what.results, json.dumps(what.grade, default=_plain))
         with self._lock:
             with self._change():
                 self._connection.execute("INSERT OR REPLACE INTO done VALUES(?, ?, ?, ?)", row)
@@ -89,7 +82,7 @@ class Journal:
     def found(self, identity: str, key: str) -> Done | None:
         """What an earlier command came to."""
         row = self._row("SELECT results, grade FROM done WHERE id = ? AND key = ?", identity, key)
-        return Done(results=row[0], grade=_grade(json.loads(row[1]))) if row else None
+        return Done(results=row[0], grade=_made(Grade, json.loads(row[1]))) if row else None
 
     def stop(self) -> None:
         """Give back all attempts that are under way, and take no further word on any."""
@@ -125,7 +118,7 @@ class Journal:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
             self._connection.execute("COMMIT")
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise _trouble(error, self._place) from error
         finally:
             if self._connection.in_transaction:
@@ -156,13 +149,15 @@ def _connect(place: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.executescript(_TABLES)
+        if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("damaged")
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _trouble(error: sqlite3.OperationalError, place: Path) -> CannotWrite:
+def _trouble(error: sqlite3.DatabaseError, place: Path) -> CannotWrite:
     trouble = say(
         "The journal {place} could not be written ({why}). Make room, or choose another folder.",
         place=str(place),
@@ -173,41 +168,34 @@ def _trouble(error: sqlite3.OperationalError, place: Path) -> CannotWrite:
 
 # --- grades as they were ---------------------------------------------------------------------------------------------
 
-_Raw = Mapping[str, Any]
+
+def _plain(value: Any) -> dict[str, Any]:
+    """What JSON takes for a record or a mapping."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return dict(value)
 
 
-def _grade(raw: _Raw) -> Grade:
-    """The reverse of what `done` writes."""
-    return Grade(
-        **{
-            **raw,
-            "criteria": tuple(map(_judgement, raw["criteria"])),
-            "remarks": tuple(map(_finding, raw["remarks"])),
-            "runs": {name: RunSummary(**run) for name, run in raw["runs"].items()},
-            "resources": Resources(**raw["resources"]),
-            "error": _text(raw["error"]),
-        }
-    )
+def _made(kind: Any, raw: Any) -> Any:
+    """A value of the type `kind` from what `_plain` and JSON made of it: records, tuples, mappings and enumerations, in
+    each other and with None."""
+    arguments = get_args(kind)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return kind(**{name: _made(_fields(kind)[name], value) for name, value in raw.items()})
+    if get_origin(kind) is tuple:
+        kinds = repeat(arguments[0]) if arguments[-1] is Ellipsis else arguments
+        return tuple(map(_made, kinds, raw))
+    if get_origin(kind) is Mapping:
+        return {name: _made(arguments[1], value) for name, value in raw.items()}
+    if get_origin(kind) in (Union, UnionType):  # at most one of them is a record, and only that is written as a mapping
+        record = next((one for one in arguments if dataclasses.is_dataclass(one)), None)
+        if record is not None and isinstance(raw, dict):
+            return _made(record, raw)
+        others = [one for one in arguments if one not in (record, type(None))]
+        return _made(others[0], raw) if raw is not None and len(others) == 1 else raw
+    return kind(raw) if isinstance(kind, EnumType) else raw
 
 
-def _judgement(raw: _Raw) -> Judgement:
-    return Judgement(
-        **{
-            **raw,
-            "criterion": Criterion(**raw["criterion"]),
-            "status": Status(raw["status"]),
-            "findings": tuple(map(_finding, raw["findings"])),
-        }
-    )
-
-
-def _finding(raw: _Raw) -> Finding:
-    read = {name: _text(raw[name]) for name in ("message", "hint", "expected", "actual")}
-    return Finding(**{**raw, **read, "severity": Severity(raw["severity"])})
-
-
-def _text(raw: Any) -> Any:
-    """A message, also one among the values of another; a plain string or number as it is."""
-    if not isinstance(raw, dict):
-        return raw
-    return Message(**{**raw, "values": tuple((name, _text(value)) for name, value in raw["values"])})
+@cache
+def _fields(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import dataclasses
 import signal
 import threading
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from grader import pipeline, store
+from grader import pipeline, reviews, store
 from grader.errors import GraderError
+from grader.formats.notebooks import read_notebook
 from grader.pipeline import Setup
 from grader.processes import FORKED, end_with_parent
 from grader.records import Grade, Message, Report, Submission, say
-from grader.reporting import html, machine
+from grader.reporting import html, likeness, machine
+from grader.reporting.overview import Overview, overview, overview_json, read_overview
 from grader.stages.extraction import Extraction
 
 _JUDGE_SECONDS = 600  # it takes a tenth of one
@@ -36,9 +40,9 @@ def judge(observed: Observed, setup: Setup, out: Path) -> Grade:
 
 
 def report(observed: Observed, setup: Setup) -> Report:
-    """The verdict on a submission and what its page shows, from the evidence alone."""
+    """The verdict on a submission and what its page shows, from the evidence and what people have decided alone."""
     case = pipeline.case_of(observed.submission, observed.found, observed.evidence, setup)
-    return pipeline.report_of(case, observed.evidence, setup)
+    return reviews.decided(pipeline.report_of(case, observed.evidence, setup), setup.decisions)
 
 
 def write(done: Report, setup: Setup, out: Path) -> Grade:
@@ -47,6 +51,7 @@ def write(done: Report, setup: Setup, out: Path) -> Grade:
     files = {
         "result.json": machine.result_json(done.grade),
         "report.html": html.student_page(done, data_note=data_note(setup), language=setup.language),
+        store.OVERVIEW: overview_json(overview(done, _given(setup.assignment.folder))),
     }
     store.write_results(
         out,
@@ -57,6 +62,25 @@ def write(done: Report, setup: Setup, out: Path) -> Grade:
     )
     criteria = tuple(dataclasses.replace(judgement, findings=()) for judgement in done.grade.criteria)
     return dataclasses.replace(done.grade, criteria=criteria)
+
+
+def read_overviews(out: Path, submissions: Iterable[str]) -> tuple[Overview, ...]:
+    """What `write` left of these submissions for the pages of the class; nothing of one that an older grader wrote."""
+    return tuple(_read_overview(out / submission / store.OVERVIEW, submission) for submission in submissions)
+
+
+def _read_overview(path: Path, submission: str) -> Overview:
+    try:
+        return read_overview(path.read_text("utf-8"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Overview(id=submission)
+
+
+@cache
+def _given(folder: Path) -> frozenset[int]:
+    """The fingerprints of what everybody was given to begin with."""
+    path = folder / "template.ipynb"
+    return likeness.all_code_prints(read_notebook(path).cells) if path.is_file() else frozenset()
 
 
 class Judges:

@@ -9,8 +9,8 @@ import inspect
 import re
 import secrets
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +26,7 @@ from grader.records import (
     Case,
     CellKind,
     Criterion,
+    Decision,
     Exhibit,
     Finding,
     Grade,
@@ -49,8 +50,8 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What is the same for all submissions of a batch: the homework, its data, how it is run, where evidence lies.
-    `language` is that of all pages; None leaves each page to its notebook's own."""
+    """What is the same for all submissions of a batch: the homework, its data, how it is run, where evidence lies, and what
+    people have decided (`grader.reviews`). `language` is that of all pages; None leaves each page to its notebook's own."""
 
     homework: Homework
     assignment: Assignment
@@ -61,6 +62,7 @@ class Setup:
     reference: Reference
     evidence: Path
     language: str | None = None
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
 
 
 def observe(submission: Submission, found: Extraction, setup: Setup, progress: Progress) -> Path:
@@ -140,6 +142,7 @@ def report_of(case: Case, folder: Path, setup: Setup) -> Report:
             id=case.submission.id,
             source=case.submission.source,
             sha256=case.submission.sha256,
+            student=case.submission.student,
             profile=setup.profile.name,
             criteria=tuple(judge(criterion, case, setup) for criterion in assignment.criteria),
             remarks=(*case.submission.remarks, *_remarks(case, setup)),
@@ -156,6 +159,7 @@ def report_of(case: Case, folder: Path, setup: Setup) -> Report:
         submission=case.submission,
         execution=case.execution,
         exhibit=_or_else(Exhibit(), lambda: homework.exhibit(case, assignment)),
+        submitted_runs=case.submitted_runs,
     )
 
 

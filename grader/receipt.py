@@ -50,7 +50,14 @@ def command_digest(options: argparse.Namespace) -> str | None:
     data = {"auto": keras_mnist(), "mnist": keras_mnist(), "embedded": None}.get(options.data, Path(options.data))
     if data is not None and not data.is_file():
         return None
-    trees = (Path(__file__).parent, options.reference or reference_folder(), *options.paths, *([data] if data else ()))
+    decided = options.out / "reviews.csv"  # what people decided: grader.reviews
+    trees = (
+        Path(__file__).parent,
+        options.reference or reference_folder(),
+        *options.paths,
+        *([data] if data else ()),
+        *([decided] if decided.is_file() else ()),
+    )
     settings = {name: value for name, value in vars(options).items() if name != "jobs"} | {"speaks": language.current()}
     try:
         return digest_of(settings, trees)
@@ -122,8 +129,13 @@ def read(out: Path, digest: str) -> Receipt | None:
     try:
         raw = json.loads(place(out).read_text(encoding="utf-8"))
         held = raw["format"] == FORMAT and raw["digest"] == digest and raw["files"] == results(out)
-        return Receipt(digest=digest, files=raw["files"], printed=raw["printed"], code=raw["code"]) if held else None
-    except (OSError, ValueError, KeyError, TypeError):
+        typed = isinstance(raw["printed"], str) and isinstance(raw["code"], int)
+        return (
+            Receipt(digest=digest, files=raw["files"], printed=raw["printed"], code=raw["code"])
+            if held and typed
+            else None
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

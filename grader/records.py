@@ -102,8 +102,22 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Student:
+    """Whose work it is, as a course system's download says. `key` is the system's own identifier (Moodle's participant,
+    Canvas's user, Gradescope's student id or address, the login of nbgrader and GitHub); `late` is set where the download
+    marks it so; `attempt` counts from 1 among those of the same student that were found."""
+
+    system: str
+    key: str
+    name: str | None = None
+    late: bool = False
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """What one student handed in. `notebook` is the file to run, `logs` the folder of submitted event files, if any.
+    """What one student handed in. `notebook` is the file to run, `logs` the folder of submitted event files, if any;
+    `student` is known where a course system's download tells.
 
     `remarks` are what intake noticed (two notebooks in one submission, …); `sha256` is that of the notebook's bytes.
     """
@@ -115,6 +129,7 @@ class Submission:
     cells: tuple[Cell, ...]
     logs: Path | None = None
     remarks: tuple[Finding, ...] = ()
+    student: Student | None = None
 
 
 # --- what was observed ----------------------------------------------------------------------------------------------
@@ -406,8 +421,21 @@ class Criterion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a person decided on one criterion of one submission: `points` of `most`, who, on which day (ISO 8601), and a
+    comment for the student."""
+
+    points: float
+    most: int
+    by: str
+    on: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """A criterion with its verdict and its points; `claim` is the sentence that the student reads."""
+    """A criterion with its verdict and its points; `claim` is the sentence that the student reads. `decision` is set where
+    a person has decided, and the points are theirs."""
 
     criterion: Criterion
     claim: str
@@ -415,6 +443,7 @@ class Judgement:
     points: float
     blocked_by: str | None
     findings: tuple[Finding, ...]
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -429,7 +458,8 @@ class RunSummary:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grade:
     """The verdict on one submission: what result.json holds. `error` is set when it could not be graded, and then
-    there are no points; `language` is that of the notebook's own words, None when it could not be read."""
+    there are no points; `harness_failed` tells whether that is our fault. `language` is that of the notebook's own words, None
+    when it could not be read."""
 
     id: str
     source: str
@@ -442,6 +472,8 @@ class Grade:
     environment: Mapping[str, str | int] = dataclasses.field(default_factory=dict)
     error: Message | None = None
     language: str | None = None
+    harness_failed: bool = False
+    student: Student | None = None
 
     @property
     def score(self) -> float:
@@ -515,9 +547,11 @@ class Exhibit:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Report:
-    """What is handed to reporting: the grade, and what to show beside it (None where the submission is ungraded)."""
+    """What is handed to reporting: the grade, and what to show beside it (None where the submission is ungraded).
+    `submitted_runs` are those that were handed in, not those of the re-run."""
 
     grade: Grade
     submission: Submission | None = None
     execution: Execution | None = None
     exhibit: Exhibit = dataclasses.field(default_factory=Exhibit)
+    submitted_runs: Mapping[str, Run] = dataclasses.field(default_factory=dict)

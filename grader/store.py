@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,9 @@ from grader.language import listed
 from grader.records import Band, Floats, Ints, Reference, say
 
 BANDS_FORMAT = "grader.bands/1"
+OVERVIEW = "overview.json"  # in a submission's folder: what the class's pages show of it
+_MAX_BANDS = 64 << 20  # bytes; those of whole MNIST have two million
+_SEAL = "seal.json"  # in a folder of evidence: how its files looked when it was made
 RESERVE_MIB = 64  # left on every disk that is written to; the results of a submission are a few
 
 
@@ -107,10 +111,11 @@ def evidence_key(facts: Mapping[str, object]) -> str:
 
 
 def evidence_folder(root: Path, key: str, make: Callable[[Path], None]) -> Path:
-    """The folder with evidence `key` below `root`, made by `make` when it is not there. Interrupted work leaves
-    nothing that could be taken for evidence, nor does a loss of power. Raises CannotWrite when the disk does not let it."""
+    """The folder with evidence `key` below `root`, made by `make` when it is not there, or no longer as it was left: what a
+    disk has damaged must cost nobody points. Interrupted work leaves nothing that could be taken for evidence, nor does a
+    loss of power. Raises CannotWrite when the disk does not let it."""
     target = root / key[:2] / key
-    if target.is_dir():
+    if _is_whole(target):
         return target
     with writing(root):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -118,6 +123,7 @@ def evidence_folder(root: Path, key: str, make: Callable[[Path], None]) -> Path:
     try:
         make(temporary)
         with writing(root):
+            (temporary / _SEAL).write_text(json.dumps(_sums(temporary)))
             _put(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -130,9 +136,11 @@ def _put(temporary: Path, target: Path) -> None:
         for name in (*names, ""):
             _to_disk(Path(path, name))
     try:
+        if not _is_whole(target):
+            shutil.rmtree(target, ignore_errors=True)
         temporary.rename(target)
     except OSError:
-        if not target.is_dir():  # else somebody else was quicker with the same evidence
+        if not _is_whole(target):  # else somebody else was quicker with the same evidence
             raise
     for folder in (target.parent, target.parent.parent):
         _to_disk(folder)
@@ -145,6 +153,28 @@ def _to_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether evidence is there, with the files that were sealed in it and no others."""
+    try:
+        return bool(json.loads((folder / _SEAL).read_text()) == _sums(folder))
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
+def _sums(folder: Path) -> dict[str, list[int]]:
+    """Size in bytes and CRC-32 of each file, by its place in the folder."""
+    files = (path for path in folder.rglob("*") if path.name != _SEAL and not path.is_dir())
+    return {os.path.relpath(path, folder): _sum(path) for path in files}
+
+
+def _sum(path: Path) -> list[int]:
+    size = checksum = 0
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            size, checksum = size + len(chunk), zlib.crc32(chunk, checksum)
+    return [size, checksum]
 
 
 def digest_of(*paths: Path) -> str:
@@ -224,20 +254,24 @@ def read_reference(assignment: Assignment, profile: str, data: str) -> Reference
     if not path.is_file():
         return Reference(profile=profile, data=data, bands={})
     try:
+        if path.stat().st_size > _MAX_BANDS:
+            raise ValueError(f"it is larger than {_MAX_BANDS >> 20} MiB")
         raw = json.loads(path.read_text(encoding="utf-8"))
         bands = {tuple(name.split("/", 1)): _band(band) for name, band in raw["bands"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)[:300]
         raise BrokenReference(
-            say(
-                "{path} cannot be read ({why}). Build it again: grader reference build.", path=str(path), why=str(error)
-            )
+            say("{path} cannot be read ({why}). Build it again: grader reference build.", path=str(path), why=reason)
         ) from error
     return Reference(profile=profile, data=data, bands=bands)
 
 
 def _band(raw: Mapping[str, list[object]]) -> Band:
     values = np.array([[np.nan if v is None else v for v in row] for row in raw["values"]], dtype=np.float64)  # type: ignore[attr-defined]
-    return Band(steps=np.array(raw["steps"], dtype=np.int64), values=values)
+    steps = np.array(raw["steps"], dtype=np.int64)
+    if values.ndim != 2 or not len(values) or steps.shape != values.shape[1:]:
+        raise ValueError(f"a band of {steps.shape} steps and {values.shape} values")
+    return Band(steps=steps, values=values)
 
 
 def bands_json(runs: Mapping[int, Mapping[tuple[str, str], tuple[Ints, Floats]]], about: Mapping[str, object]) -> str:

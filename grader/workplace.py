@@ -6,7 +6,6 @@ system takes away with its owner, so what nobody holds any more is removed. Only
 
 from __future__ import annotations
 
-import atexit
 import fcntl
 import os
 import shutil
@@ -17,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 _PREFIX = "gr-work-"
+_AFTER_MULTIPROCESSING = -200  # which has a folder of its own in this one, and removes it at -100
 
 
 @contextmanager
@@ -32,6 +32,8 @@ def temporary_files() -> Iterator[None]:
 @cache
 def folder() -> Path:
     """This process's own folder. It is made when it is first asked for, and removed when the process ends."""
+    from multiprocessing import util
+
     parent = _short_folder()
     _sweep(parent)
     while True:
@@ -39,7 +41,7 @@ def folder() -> Path:
         if _hold(made) is not None and made.is_dir():  # else it was swept before it was held
             break
     made.chmod(0o711)  # the sandbox's user has to get through
-    atexit.register(remove)
+    util.Finalize(None, remove, exitpriority=_AFTER_MULTIPROCESSING)
     return made
 
 

@@ -10,11 +10,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-_SECONDS = 30  # for what takes one or two: only what grows out of all bounds takes as long
+_SECONDS = 30  # of CPU time, for what takes one or two: only what grows out of all bounds takes as long
 
 
 def bounded(function: Callable[..., Any], *arguments: Any, mib: int = 512) -> Any:
-    """What `function` returns, or raises, in a forked process that has half a minute and `mib` MiB more than this one."""
+    """What `function` returns, or raises, in a forked process that has half a minute of CPU time, and `mib` MiB more than
+    this one. It may wait for ten minutes."""
     receiving, sending = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("fork").Process(target=_run, args=(sending, mib, function, arguments))
     process.start()
@@ -32,7 +33,8 @@ def bounded(function: Callable[..., Any], *arguments: Any, mib: int = 512) -> An
 
 def _run(sending: Connection, mib: int, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(_SECONDS)
+    signal.alarm(20 * _SECONDS)
+    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS + 1))
     status = Path("/proc/self/status").read_text()
     held = next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmData"))
     resource.setrlimit(resource.RLIMIT_DATA, (held + (mib << 20),) * 2)

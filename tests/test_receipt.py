@@ -53,6 +53,14 @@ def test_other_contents_have_another_digest(folder: Path, name: str) -> None:
     assert digest(folder) != before
 
 
+def test_what_people_decided_is_part_of_the_digest(folder: Path) -> None:
+    out = folder / "reports"
+    out.mkdir()
+    before = digest(folder, "--out", str(out))
+    (out / "reviews.csv").write_text("key,points,comment")
+    assert digest(folder, "--out", str(out)) != before
+
+
 def test_data_that_may_have_to_be_fetched_give_no_receipt(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

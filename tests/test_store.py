@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from grader.store import write_results
+import pytest
+
+from grader.errors import GraderError
+from grader.store import evidence_folder, write_results
 
 
 def logs(folder: Path, text: str) -> Path:
@@ -34,3 +39,53 @@ def test_two_that_write_the_same_submission_do_not_disturb_each_other(tmp_path: 
             done.result()
     assert sorted(path.name for path in (tmp_path / "out" / "one").iterdir()) == ["logs"]
     assert (tmp_path / "out" / "one" / "logs" / "raw" / "events").read_text() == "x"
+
+
+# --- evidence -------------------------------------------------------------------------------------------------------
+
+
+def made(folder: Path) -> None:
+    (folder / "logs").mkdir()
+    (folder / "logs" / "events").write_bytes(b"events" * 100)
+    (folder / "arrays.npz").write_bytes(b"arrays")
+    (folder / "empty").touch()
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "a bit": lambda folder: (folder / "logs" / "events").write_bytes(b"eventz" * 100),
+    "a torn end": lambda folder: (folder / "logs" / "events").write_bytes(b"events" * 99),
+    "an empty file": lambda folder: (folder / "arrays.npz").write_bytes(b""),
+    "a file that is gone": lambda folder: (folder / "empty").unlink(),
+    "a folder that is gone": lambda folder: shutil.rmtree(folder / "logs"),
+    "a file too much": lambda folder: (folder / "logs" / "more").touch(),
+    "a seal that is gone": lambda folder: (folder / "seal.json").unlink(),
+    "a seal that is cut off": lambda folder: (folder / "seal.json").write_text('{"arrays.npz": [6'),
+    "a seal that is nested": lambda folder: (folder / "seal.json").write_text("[" * 100_000),
+    "all of it": lambda folder: [shutil.rmtree(folder), folder.mkdir()],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_evidence_that_was_damaged_is_made_again(tmp_path: Path, damage: Callable[[Path], object]) -> None:
+    times = list[Path]()
+
+    def make(folder: Path) -> None:
+        times.append(folder)
+        made(folder)
+
+    first = evidence_folder(tmp_path, "ab" * 32, make)
+    assert evidence_folder(tmp_path, "ab" * 32, make) == first and len(times) == 1
+    damage(first)
+    assert evidence_folder(tmp_path, "ab" * 32, make) == first and len(times) == 2
+    assert (first / "logs" / "events").read_bytes() == b"events" * 100
+    assert [path.name for path in first.parent.iterdir()] == [first.name]
+
+
+def test_evidence_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
+    def make(folder: Path) -> None:
+        made(folder)
+        raise GraderError("no")
+
+    with pytest.raises(GraderError):
+        evidence_folder(tmp_path, "ab" * 32, make)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

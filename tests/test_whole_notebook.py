@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from grader.assignment import load_assignment
 from grader.batch import observe
 from grader.cli import main, parser
 from grader.commands import prepared
 from grader.errors import GraderError
 from grader.formats.events import read_runs
 from grader.judging import Judges
+from grader.pipeline import case_of, judge, report_of
 from grader.places import reference_folder
-from grader.records import Run
+from grader.records import Run, Status
 from grader.stages.intake import find_submissions
+from grader.student_package import package
 
 pytestmark = pytest.mark.notebook
 
@@ -151,3 +157,62 @@ def test_another_rubric_is_applied_to_the_evidence_that_is_there(
     said = capsys.readouterr()
     assert "87 of 103 points" in said.out
     assert "running the notebook" not in said.err
+
+
+def test_a_students_copy_fails_nothing_for_want_of_reference_runs(quick: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(package(load_assignment(reference_folder())))) as outer:
+        (wheel,) = [name for name in outer.namelist() if name.endswith(".whl")]
+        with zipfile.ZipFile(io.BytesIO(outer.read(wheel))) as inner:
+            inner.extractall(tmp_path)
+    copy = str(tmp_path / "grader" / "reference")
+    options = parser().parse_args(["grade", SOLUTION, "--data", "embedded", "--reference", copy])
+    with prepared(options, quick / ".evidence") as setup:
+        seen = observe(find_submissions([Path(SOLUTION)], tmp_path)[0], setup, tmp_path, lambda stage: None)
+        case = case_of(seen.submission, seen.found, seen.evidence, setup)
+        report = report_of(case, seen.evidence, setup)
+        worse = dataclasses.replace(case, runs={**case.runs, "relu_bn_fixed": louder(case.runs["relu_bn_fixed"])})
+        (fixed,) = [criterion for criterion in setup.assignment.criteria if criterion.id == "bn.fixed_run"]
+        assert judge(fixed, worse, setup).status is Status.UNDECIDED
+        ours = dataclasses.replace(setup, assignment=load_assignment(reference_folder()))
+        assert judge(fixed, worse, ours).status is Status.FAILED
+    assert report.grade.score == 84
+    assert "remark.students_copy" in [remark.code for remark in report.grade.remarks]
+
+
+def louder(run: Run) -> Run:
+    """The run with values three times as high."""
+    return dataclasses.replace(run, scalars=tuple(dataclasses.replace(s, values=3 * s.values) for s in run.scalars))
+
+
+def test_what_a_person_decides_counts_from_the_next_grading_on_and_survives_every_other(
+    quick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet = tmp_path / "sheet.csv"
+    assert main(["review", str(quick), "--write", str(sheet)]) == 0
+    with sheet.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["criterion"] for row in rows] == ["relu.conclusion", "bn.conclusion", "raw.conclusion"]
+    rows[0] |= {"points": "6,5", "comment": "Almost."}
+    with sheet.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    assert main(["review", str(quick), "--read", str(sheet), "--by", "Petrova"]) == 0
+    kept = (quick / "reviews.csv").read_bytes()
+    capsys.readouterr()
+    assert grade(quick) == 0
+    assert "90.5 of 100 points, 9 to be read" in capsys.readouterr().out
+    assert "Almost." in (quick / "solution" / "report.html").read_text()
+    (
+        quick / "index.html"
+    ).unlink()  # the pages of the class alone are made again, from what is known of its submissions
+    assert grade(quick) == 0
+    assert "90.5 of 100 points, 9 to be read" in capsys.readouterr().out
+    assert "1 decided" in (quick / "index.html").read_text()
+    changed = tmp_path / "reference"
+    shutil.copytree(reference_folder(), changed)
+    rubric = (changed / "assignment.toml").read_text()
+    (changed / "assignment.toml").write_text(rubric.replace("points = 12", "points = 15", 1))
+    assert grade(quick, "--reference", str(changed)) == 0
+    assert "93.5 of 103 points, 9 to be read" in capsys.readouterr().out
+    assert (quick / "reviews.csv").read_bytes() == kept

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from grader.language import listed
 from grader.records import Case, Claim, Conclusion, Floats, Message, Run, say
 
 _MOST = 12  # of one conclusion
+_MOST_TEXT = 20_000  # characters of a conclusion: the page shows no more
 _NUMBER = re.compile(r"(?<![\w.,\-/^])(\d{1,3}(?:[.,]\d{1,6})?)\s*(%?)(?![\w^]|[.,]\d)")
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
 _ACCURACY = re.compile(r"accuracy|acc\b|точност|метрик", re.I)
@@ -47,9 +49,10 @@ class _Logs:
 def claims_of(conclusion: Conclusion, case: Case) -> tuple[Claim, ...]:
     """The numbers of a conclusion, then its claims, in the order of the text, at most twelve."""
     logs = _logs(case)
-    sentences = [s.strip() for s in _SENTENCE.split(conclusion.text) if s.strip()]
-    numbers = [_number_claim(number, conclusion, case, logs) for s in sentences for number in _numbers(s)]
-    words = [claim for s in sentences for claim in _words(s, conclusion, case, logs)]
+    sentences = [s.strip() for s in _SENTENCE.split(conclusion.text[:_MOST_TEXT]) if s.strip()]
+    distinct = dict.fromkeys(number for s in sentences for number in _numbers(s))
+    numbers = [_number_claim(number, conclusion, case, logs) for number in islice(distinct, _MOST)]
+    words = islice((claim for s in sentences for claim in _words(s, conclusion, case, logs)), 10 * _MOST)
     return tuple(dict.fromkeys((*numbers, *words)))[:_MOST]
 
 
@@ -100,9 +103,10 @@ def _number_claim(number: _Number, conclusion: Conclusion, case: Case, logs: _Lo
 def _nearest(number: _Number, names: tuple[str, ...], case: Case, logs: _Logs) -> tuple[float, Message] | None:
     """Distance to the closest logged value among the scalars of these runs, and where it stands."""
     found = []
-    for name in names:
-        for series in logs.runs[name].scalars if name in logs.runs else ():
-            if number.role not in _role(case, logs.runs[name], series.tag):
+    for name in filter(logs.runs.__contains__, names):
+        roles = roles_of(case, logs.runs[name])
+        for series in logs.runs[name].scalars:
+            if number.role not in roles.get(series.tag, series.tag.lower()):  # the tag's own words where it has no role
                 continue
             gaps = np.abs(series.values - number.value)
             if np.isfinite(gaps).any():
@@ -116,11 +120,6 @@ def _nearest(number: _Number, names: tuple[str, ...], case: Case, logs: _Logs) -
                 )
                 found.append((float(gaps[at]), where))
     return min(found, key=lambda near: (near[0], str(near[1])), default=None)
-
-
-def _role(case: Case, run: Run, tag: str) -> str:
-    """The role of a tag, or its own words where it has none."""
-    return roles_of(case, run).get(tag, tag.lower())
 
 
 # --- words ----------------------------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 _FEWEST_WORDS = 2
 _LABEL_WORDS = 5  # a heading, a bold line or a quotation of so many words at most names what follows
 _MOST_TEXT, _MOST_LINE = 20_000, 2_000  # characters of a cell and of a line that are looked at: nobody reads more
+_MOST_CODE, _MOST_ALL = 100_000, 1_000_000  # of a cell of code whose comments are read, and of all cells together
 _FEWEST_WORDS_BESIDE_GIVEN = 8  # in the task's own cell a shorter rest is the task's
 _FEWEST_WORDS_IN_CODE = 8  # comments in a code cell are a conclusion only when they are more than a label
 _PLACEHOLDER = re.compile(
@@ -162,9 +163,13 @@ def _beginnings(cells: tuple[Cell, ...]) -> Mapping[str, int]:
 
 
 def _own_words(cells: tuple[Cell, ...]) -> Iterator[_Words]:
-    """What the student wrote, in order."""
+    """What the student wrote, in order, as far as anybody would read it."""
     part: str | None = "1"
+    left = _MOST_ALL
     for cell in cells:
+        left -= min(len(cell.source), _MOST_CODE if cell.kind is CellKind.CODE else _MOST_TEXT)
+        if left < 0:
+            return
         if cell.kind is CellKind.MARKDOWN:
             for part, text in _sections(_plain(cell.source), part):  # noqa: B020 - the last section's part goes on
                 yield from _kept(part, cell, _without_given(text), 1)
@@ -285,6 +290,8 @@ def _plain(source: str) -> str:
 def _only_comments(source: str) -> str:
     """The words of a code cell: comments, and strings that stand alone. In one that does something, comments from a mark
     («Вывод:») on."""
+    if len(source) > _MOST_CODE:
+        return ""
     try:
         body = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -46,11 +46,11 @@ def _curves(case: Case, run: Run) -> Iterator[Curve]:
             role=role,
             steps=series.steps,
             values=series.values,
-            band=_on_steps_of(band, series.steps, role) if band is not None else None,
+            band=on_steps_of(band, series.steps, role) if band is not None else None,
         )
 
 
-def _on_steps_of(band: Band, steps: Ints, role: str | None) -> Band:
+def on_steps_of(band: Band, steps: Ints, role: str | None) -> Band:
     """Validation points are matched epoch by epoch, wherever the student's labels put them."""
     if role is None or not role.startswith("validation") or len(steps) != len(band.steps):
         return band

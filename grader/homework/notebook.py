@@ -234,7 +234,18 @@ def own_library(case: Case, assignment: Assignment) -> Iterator[Finding]:
         )
 
 
+def students_copy(case: Case, assignment: Assignment) -> Iterator[Finding]:
+    """What a student's copy of the grader cannot tell."""
+    if assignment.is_students:
+        yield remark(
+            "remark.students_copy",
+            "Checked with the copy for students, which has no reference runs and no thresholds: whether a run learns better was "
+            "told from this notebook's own runs alone, and any epsilon was taken for small. The instructor's grading counts.",
+        )
+
+
 REMARKS = (
+    students_copy,
     writer_may_be_missing,
     input_gradient_on_constants,
     validation_labels,

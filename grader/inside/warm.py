@@ -1,11 +1,12 @@
 """The warm worker: has imported TensorFlow and run nothing, and forks itself for every kernel and every probe.
 
 Started outside the boxes as `warm.py DESCRIPTOR` with a listening socket (sequential packets, in a folder that no box
-sees). A request is a JSON object with two descriptors: a pidfd of the first process of a box that stands ready, and
-where output goes. It serves until its standard input is closed. The fork joins that box's namespaces, closes every
+sees). A request is a JSON object with two descriptors: where output goes, and a pidfd of the first process of a box that
+stands ready. It serves until its standard input is closed. The fork joins that box's namespaces, closes every
 descriptor, gives up every right, takes the box's filter of system calls (which a namespace does not hand on), and only
 then becomes the program that was asked for: it sees what a process started in the box would see. What it leaves behind is
-killed with the box. The worker itself never runs a TensorFlow operation, nor a line of a student's code.
+killed with the box. Without a box, the fork confines itself and is looked after by its parent (see `attendant.py`), for as
+long as the connection lasts. The worker itself never runs a TensorFlow operation, nor a line of a student's code.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import traceback
 
+from attendant import confine, look_after, stand_alone
 from rights import checked, drop_rights, libc, refuse_calls
 
 NAMESPACES = {
@@ -52,17 +54,27 @@ def serve(connection, listener):
     descriptors = []
     with connection, contextlib.suppress(OSError):
         message, descriptors, _, _ = socket.recv_fds(connection, 1 << 17, 2)
-        if len(descriptors) == 2:
+        if descriptors:
             child = os.fork()
             if child == 0:
                 listener.close()
-                attend(json.loads(message), *descriptors)
+                attend(json.loads(message), connection, *descriptors)
             connection.send(str(child).encode())
     for descriptor in descriptors:
         os.close(descriptor)
 
 
-def attend(request, box, output):
+def attend(request, connection, output, box=None):
+    """One process: in the box if there is one, else confined by itself and looked after. Never returns."""
+    if box is not None:
+        enter(request, box, output)
+    try:
+        look_after(lambda: become(request, output), connection.fileno())
+    finally:
+        os._exit(0)
+
+
+def enter(request, box, output):
     """Put one process into a box, wait for it, and end the box with it. Never returns."""
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -101,19 +113,18 @@ def differing(pid):
 def become(request, output):
     """Turn into the program, with nothing but what the request names. Never returns."""
     try:
-        os.setsid()
-        nothing = os.open("/dev/null", os.O_RDWR)
-        for source, target in ((nothing, 0), (output, 1), (output, 2)):
-            os.dup2(source, target)
-        os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-        drop_rights(request["user"])
-        os.umask(0o022)
-        os.chdir(request["directory"])  # noqa: TID251 - a process of its own
+        stand_alone(output)
+        if "rules" in request:
+            confine(request)
+        else:
+            drop_rights(request["user"])
+            os.umask(0o022)
+            os.chdir(request["directory"])  # noqa: TID251 - a process of its own
+            refuse_calls(request["filter"])
         os.environ.clear()
         os.environ.update(request["environment"])
         tempfile.tempdir = None
         sys.argv = [request["program"], *request["arguments"]]
-        refuse_calls(request["filter"])
         importlib.import_module(request["program"]).main()
         os._exit(0)
     except SystemExit as end:

@@ -10,9 +10,10 @@ from urllib.parse import quote
 
 from grader.language import shown, tr
 from grader.records import Criterion, Grade, Judgement
-from grader.reporting.view import part_title
+from grader.reporting.view import criterion_anchor, part_title
 from grader.reporting.words import STATUS_WORDS, points, points_of
 
+CURVES = "review/curves.html"
 BINS = 10
 BAR, GAP, HEIGHT = 34, 6, 90  # of the histogram, in units of its drawing
 
@@ -76,9 +77,15 @@ def class_view(grades: Sequence[Grade]) -> ClassView:
     )
 
 
-def report_href(submission: str) -> str:
-    """The address of a submission's page, relative to the class page."""
-    return f"{quote(submission, safe='', errors='replace')}/report.html"
+def report_href(submission: str, criterion: str = "") -> str:
+    """The address of a submission's page, or of a criterion on it, relative to the class page."""
+    place = f"#{quote(criterion_anchor(criterion), safe='', errors='replace')}" if criterion else ""
+    return f"{quote(submission, safe='', errors='replace')}/report.html{place}"
+
+
+def worksheet_path(criterion: str) -> str:
+    """Where the answers to one criterion stand one after another, relative to the class page."""
+    return f"review/{quote(criterion, safe='', errors='replace').replace('%', '_')}.html"
 
 
 def _columns(graded: Sequence[Grade]) -> tuple[Criterion, ...]:

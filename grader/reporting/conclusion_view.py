@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grader.language import noted, shown, tr
-from grader.records import Claim, Conclusion, Grade, Report
+from grader.records import Conclusion, Grade, Report
 from grader.reporting.text import clip
 from grader.reporting.view import Link, cells_of, criterion_link
 from grader.reporting.words import number, role_words
@@ -55,7 +55,7 @@ def _conclusion(conclusion: Conclusion, report: Report, titles: dict[str, str]) 
         cell=_cell_link(conclusion.cell, cells_of(report)),
         head=head,
         rows=rows,
-        claims=tuple(_claim(claim) for claim in conclusion.claims),
+        claims=tuple(claim_view(claim.text, shown(claim.logs), claim.agrees) for claim in conclusion.claims),
     )
 
 
@@ -65,9 +65,9 @@ def _cell_link(cell: int | None, cells: frozenset[int]) -> Link | None:
     return Link(text=tr("cell {cell}", cell=cell), anchor=f"cell-{cell}" if cell in cells else "")
 
 
-def _claim(claim: Claim) -> ClaimView:
-    status, word = _AGREEMENT[claim.agrees]
-    return ClaimView(text=claim.text, logs=shown(claim.logs), status=status, word=tr(word))
+def claim_view(text: str, logs: str, agrees: bool | None) -> ClaimView:
+    status, word = _AGREEMENT[agrees]
+    return ClaimView(text=text, logs=logs, status=status, word=tr(word))
 
 
 def final_numbers(runs: Sequence[str], grade: Grade) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:

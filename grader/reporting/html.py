@@ -15,8 +15,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from grader.language import current, of_most, shown, tr, tr_n, using
-from grader.records import Grade, Message, Report
-from grader.reporting import class_view, conclusion_view, figures, handed_in, svg, view
+from grader.records import Band, Grade, Message, Report
+from grader.reporting import (
+    class_curves,
+    class_groups,
+    class_view,
+    conclusion_view,
+    figures,
+    handed_in,
+    svg,
+    view,
+    worksheet,
+)
+from grader.reporting.overview import Overview
 from grader.reporting.text import inert
 from grader.reporting.words import STATUS_MEANINGS, STATUS_WORDS
 
@@ -52,17 +63,58 @@ def _student_page(report: Report, data_note: Message | None) -> str:
         cells=handed_in.cell_views(report),
         cells_left=handed_in.cells_left(report),
         facts=view.facts(grade),
+        board=view.board_command(grade),
     )
 
 
+def class_pages(
+    grades: Sequence[Grade],
+    overviews: Sequence[Overview],
+    bands: Mapping[tuple[str, str], Band],
+    *,
+    title: str,
+    data_note: Message | None = None,
+    language: str | None = None,
+) -> Mapping[str, str]:
+    """The pages of a class by their paths below the results: the class itself, all curves, and a worksheet for each
+    criterion that a person decides. Without a `language` it is that of most of the notebooks."""
+    with using(_of_class(grades, language)):
+        pictures = class_curves.pictures(overviews, bands)
+        odd = class_curves.odd_ones(pictures)
+        index = class_page(grades, title=title, data_note=data_note, overviews=overviews, odd=odd, language=current())
+        sheets = worksheet.worksheets(grades, overviews)
+        note = view.text_of(data_note)
+        return {
+            "index.html": index,
+            class_view.CURVES: _render("curves.html", title=tr(title), data_note=note, pictures=pictures),
+            **{sheet.path: _render("worksheet.html", title=tr(title), sheet=sheet, sheets=sheets) for sheet in sheets},
+        }
+
+
+def _of_class(grades: Sequence[Grade], language: str | None) -> str:
+    return language or of_most(grade.language for grade in grades if grade.language)
+
+
 def class_page(
-    grades: Sequence[Grade], *, title: str, data_note: Message | None = None, language: str | None = None
+    grades: Sequence[Grade],
+    *,
+    title: str,
+    data_note: Message | None = None,
+    overviews: Sequence[Overview] = (),
+    odd: Sequence[class_curves.OddOne] = (),
+    language: str | None = None,
 ) -> str:
-    """The page of a class: summary, distribution, a sortable table, and what could not be graded. Without a `language` it
-    is that of most of the notebooks."""
-    with using(language or of_most(grade.language for grade in grades if grade.language)):
-        class_shown = class_view.class_view(grades)
-        return _render("class.html", title=tr(title), data_note=view.text_of(data_note), shown=class_shown)
+    """The page of a class: what waits for a person, a table to sort and filter, criteria, causes, likeness, and what could
+    not be graded. Without a `language` it is that of most of the notebooks."""
+    with using(_of_class(grades, language)):
+        return _render(
+            "class.html",
+            title=tr(title),
+            data_note=view.text_of(data_note),
+            shown=class_view.class_view(grades),
+            groups=class_groups.groups(grades, overviews),
+            odd=odd,
+        )
 
 
 def _render(name: str, **values: object) -> str:
@@ -76,6 +128,8 @@ def _render(name: str, **values: object) -> str:
             words=[(status.value, tr(word), tr(STATUS_MEANINGS[status])) for status, word in STATUS_WORDS.items()],
             svg=svg,
             bars=class_view,
+            most_drawn=class_curves.MOST_DRAWN,
+            few=class_groups.FEW,
         )
     )
 

@@ -6,6 +6,7 @@ The keys are those of the stable surface: some may join them, none may change it
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -15,8 +16,8 @@ from itertools import groupby
 from pathlib import PurePath
 
 from grader.language import ENGLISH, using
-from grader.records import Finding, Grade, Judgement, Message, Report, RunSummary, Severity
-from grader.reporting.text import inert, one_line
+from grader.records import Decision, Finding, Grade, Judgement, Message, Report, RunSummary, Severity
+from grader.reporting.text import ACTIVE, inert, one_line
 from grader.reporting.view import lost_points
 from grader.reporting.words import STATUS_WORDS, cell_place, log_place, tidy
 
@@ -41,14 +42,19 @@ def class_json(grades: Iterable[Grade]) -> str:
 
 def _dump(document: Json) -> str:
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2)
-    # A lone surrogate, from a file name that is no UTF-8, cannot be written as UTF-8: JSON can spell it.
-    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found.group()):04x}", text) + "\n"
+    # Printed to a terminal, text must not act; and a lone surrogate cannot be written as UTF-8. JSON can spell both.
+    return ACTIVE.sub(_escaped, text) + "\n"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    units = found.group().encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def _result(grade: Grade, *, findings: bool) -> Json:
     return {
         "format": RESULT_FORMAT,
-        "submission": {"id": grade.id, "source": grade.source, "sha256": grade.sha256},
+        "submission": {"id": grade.id, "source": grade.source, "sha256": grade.sha256, **_student(grade)},
         **_outcome(grade),
         "criteria": [_judgement(judgement, findings=findings) for judgement in grade.criteria if not grade.error],
         "remarks": [_remark(finding) for finding in grade.remarks],
@@ -62,9 +68,14 @@ def _result(grade: Grade, *, findings: bool) -> Json:
     }
 
 
+def _student(grade: Grade) -> Json:
+    return {"student": dataclasses.asdict(grade.student)} if grade.student else {}
+
+
 def _outcome(grade: Grade) -> Json:
     if grade.error is not None:
-        return {"status": "ungraded", "error": str(grade.error), "profile": grade.profile}
+        fault = "harness" if grade.harness_failed else "submission"
+        return {"status": "ungraded", "error": str(grade.error), "fault": fault, "profile": grade.profile}
     return {
         "status": "graded",
         "profile": grade.profile,
@@ -84,7 +95,18 @@ def _judgement(judgement: Judgement, *, findings: bool) -> Json:
         "max_points": judgement.criterion.points,
         "blocked_by": judgement.blocked_by,
     }
+    if judgement.decision is not None:
+        document["review"] = _decision(judgement.decision)
     return document | {"findings": [_finding(finding) for finding in judgement.findings]} if findings else document
+
+
+def _decision(decision: Decision) -> Json:
+    return {
+        "points": tidy(decision.points),
+        "by": decision.by,
+        "on": decision.on,
+        "comment": decision.comment,
+    }
 
 
 def _finding(finding: Finding) -> Json:
@@ -132,9 +154,9 @@ def grades_csv(grades: Sequence[Grade]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
-        _cell(name) for name in ("id", "source", "status", "score", "max_score", "awaiting_review", *ids, "error")
+        csv_cell(name) for name in ("id", "source", "status", "score", "max_score", "awaiting_review", *ids, "error")
     )
-    writer.writerows([_cell(value) for value in _row(grade, ids)] for grade in grades)
+    writer.writerows([csv_cell(value) for value in _row(grade, ids)] for grade in grades)
     return text.getvalue()
 
 
@@ -149,7 +171,8 @@ def _row(grade: Grade, ids: Sequence[str]) -> Iterator[str | float]:
     yield ""
 
 
-def _cell(value: str | float) -> str:
+def csv_cell(value: str | float) -> str:
+    """A value as a cell that no spreadsheet takes for a formula."""
     text = inert(str(value))
     return "'" + text if _FORMULA.match(str(value)) and not _NUMBER.fullmatch(text) else text
 

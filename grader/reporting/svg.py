@@ -6,6 +6,7 @@ Values come from a student's log: empty, single, huge, infinite or NaN, at steps
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -176,6 +177,65 @@ def _holes(x: Floats, bad: Bools) -> tuple[tuple[int, int], ...]:
     stretches = _evenly(_pieces(bad, np.arange(len(bad))), MOST_PIECES)
     spans = ((x[part].min(), x[part].max()) for part in stretches)
     return tuple((int(left) - 1, int(right) + 1) for left, right in spans)
+
+
+# --- the curves of a class ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassPicture:
+    """Many lines over a band. `lines` are path strings in the order of the series; `tips` is where each ends (None where
+    nothing of it is finite)."""
+
+    lines: tuple[str, ...]
+    tips: tuple[tuple[int, int] | None, ...]
+    band: str
+    low: float | None
+    high: float | None
+    squeezed: bool
+
+
+def class_picture(
+    series: Sequence[tuple[Floats, Floats]],
+    usual: Sequence[bool],
+    end: float,
+    band: tuple[Floats, Floats, Floats] | None,
+) -> ClassPicture:
+    """Series of (places, values), from place 0 to `end`, over a band of (places, lowest, highest). The band and the usual
+    series have all the room; what lies beyond is drawn at the edge."""
+    at = np.concatenate([places for places, _ in series] or [np.empty(0)])
+    values = np.concatenate([values for _, values in series] or [np.empty(0)])
+    shaping = [values for (_, values), one in zip(series, usual, strict=True) if one]
+    x = Scale(low=0.0, high=end, unit=None, start=LEFT, end=WIDTH - RIGHT)
+    framed = scale(np.concatenate([*shaping, *(band[1:] if band else ()), np.empty(0)]), TOP + CURVE_PLOT, TOP)
+    y = framed or scale(values, TOP + CURVE_PLOT, TOP)
+    heights = y(values).tolist() if y else [math.nan] * len(values)
+    across = x(at).tolist()
+    ends = [0, *accumulate(len(places) for places, _ in series)]
+    drawn = [_broken(across[a:b], heights[a:b]) for a, b in pairwise(ends)]
+    return ClassPicture(
+        lines=tuple(line for line, _ in drawn),
+        tips=tuple(tip for _, tip in drawn),
+        band=_band(x, y, *band) if y and band else "",
+        low=y.low if y else None,
+        high=y.high if y else None,
+        squeezed=bool(y and y.unit is not None),
+    )
+
+
+def _broken(x: list[float], y: list[float]) -> tuple[str, tuple[int, int] | None]:
+    """A path through the points that are finite, not joined over the others, and its last point."""
+    drawn: list[str] = []
+    before: tuple[int, int] | None = None
+    last = None
+    for across, height in zip(x, y, strict=True):
+        if math.isnan(height):
+            before = None
+            continue
+        last = (int(across), int(height))
+        drawn.append(f"l{last[0] - before[0]} {last[1] - before[1]}" if before else f"M{last[0]} {last[1]}h1")
+        before = last if before else (last[0] + 1, last[1])
+    return "".join(drawn), last
 
 
 # --- ridges ---------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from grader.language import shown, tr
 from grader.records import Finding, Grade, Judgement, Report, Severity, Status
@@ -29,6 +29,11 @@ def one_line(grade: Grade) -> str:
         return flat(f"{grade.id}: {tr('not graded: {why}', why=grade.error)}")
     waiting = ", " + tr("{n} to be read", n=grade.awaiting_review) if grade.awaiting_review else ""
     return flat(f"{grade.id}: {of_points(grade.score, grade.max_score)}{waiting}")
+
+
+def findings(found: Iterable[Finding], *, width: int = 100) -> str:
+    """Findings by themselves, without a newline at the end; empty when there are none."""
+    return "\n".join(line for finding in found for line in _finding(finding, width))
 
 
 def _lines(report: Report, width: int) -> Iterator[str]:

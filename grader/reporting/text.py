@@ -8,7 +8,7 @@ from grader.language import tr_n
 
 # C0 without tab and newline, DEL and C1; soft hyphen; marks and overrides of direction; zero-width and invisible
 # characters; separators that some readers take for newlines; lone surrogates; noncharacters; tags.
-_ACTIVE = re.compile(
+ACTIVE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\uffff"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
@@ -22,7 +22,7 @@ def inert(text: str) -> str:
     """
     if text.isascii() and text.isprintable():  # nearly every text: told in a tenth of the time
         return text
-    return _ACTIVE.sub(_spelled, text.replace("\r\n", "\n"))
+    return ACTIVE.sub(_spelled, text.replace("\r\n", "\n"))
 
 
 def one_line(text: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from grader.language import noted, shown, tr, tr_n
-from grader.records import Finding, Grade, Judgement, Message, Report, Severity, Status
+from grader.records import Decision, Finding, Grade, Judgement, Message, Report, Severity, Status, Student
 from grader.reporting.text import clip
 from grader.reporting.words import (
     SEVERITY_WORDS,
@@ -48,7 +49,7 @@ class FindingView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CriterionView:
-    """A criterion in words; `cause` is the criterion that blocks it."""
+    """A criterion in words; `cause` is the criterion that blocks it, `decision` says who decided it, if a person did."""
 
     anchor: str
     id: str
@@ -61,6 +62,8 @@ class CriterionView:
     cause: Link | None
     findings: tuple[FindingView, ...]
     more: int
+    decision: str
+    comment: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,9 +163,13 @@ def _mend(judgement: Judgement, gain: float) -> Mend:
     return Mend(
         link=Link(text=tr(judgement.criterion.title), anchor=criterion_anchor(judgement.criterion.id)),
         gain=count_points(gain),
-        message=shown(first.message) if first else tr(judgement.claim),
+        message=shown(first.message) if first else _comment(judgement) or tr(judgement.claim),
         hint=text_of(first.hint) if first else None,
     )
+
+
+def _comment(judgement: Judgement) -> str:
+    return judgement.decision.comment if judgement.decision else ""
 
 
 def count_points(value: float) -> str:
@@ -227,7 +234,15 @@ def _criterion(
         cause=criterion_link(judgement.blocked_by, titles),
         findings=tuple(finding_view(finding, cells, anchors) for finding in shown),
         more=len(judgement.findings) - len(shown),
+        decision=decision_words(judgement.decision) if judgement.decision else "",
+        comment=judgement.decision.comment if judgement.decision else "",
     )
+
+
+def decision_words(decision: Decision) -> str:
+    """`Decided by Petrova on 2026-11-25: 5 of 7.`"""
+    earned = points_of(decision.points, decision.most)
+    return tr("Decided by {by} on {on}: {points}.", by=decision.by, on=decision.on, points=earned)
 
 
 def criterion_link(criterion: str | None, titles: dict[str, str]) -> Link | None:
@@ -277,6 +292,20 @@ def text_of(message: Message | None) -> str | None:
     return None if message is None else shown(message)
 
 
+def board_command(grade: Grade) -> str:
+    """The command that opens a submission's runs in TensorBoard, from the folder of the class."""
+    return f"grader tensorboard . {shlex.quote(grade.id)}"
+
+
+def _whose(student: Student) -> Iterable[tuple[str, str]]:
+    """Who handed it in, as the course system's download says."""
+    if student.name:
+        yield tr("Student"), student.name
+    yield tr("Identifier in {system}", system=student.system), student.key
+    late = tr("{attempt}, handed in late", attempt=student.attempt)
+    yield tr("Attempt"), late if student.late else str(student.attempt)
+
+
 # --- environment ----------------------------------------------------------------------------------------------------
 
 
@@ -288,6 +317,7 @@ def facts(grade: Grade) -> tuple[tuple[str, str], ...]:
     """Where and at what cost the notebook ran, as name and value."""
     resources = grade.resources
     return (
+        *(_whose(grade.student) if grade.student else ()),
         (tr("Source"), grade.source),
         (tr("SHA-256 of the notebook"), grade.sha256),
         (tr("Profile"), grade.profile),

@@ -88,7 +88,8 @@ class Program:
 class Launch:
     """A command ready to be started. `descriptors` must be inherited by it and closed afterwards. An `attended` one looks
     after what it starts: it is ended by closing its standard input, and is gone when all of that is gone. `user` is the one that it has
-    become inside, where the grader was started by root."""
+    become inside, where the grader was started by root. From `first`, where there is one, comes a JSON object with the
+    `child-pid` of the box's first process, as soon as that is there; to be closed by whoever launches."""
 
     argv: Sequence[str]
     environment: Mapping[str, str]
@@ -96,6 +97,7 @@ class Launch:
     descriptors: tuple[int, ...] = ()
     attended: bool = False
     user: int | None = None
+    first: int | None = None
 
 
 Promises = tuple[tuple[str, str], ...]
@@ -120,6 +122,7 @@ def base_environment(home: str, temporary: str) -> dict[str, str]:
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": home,
+        "LOGNAME": "student",
         "TMPDIR": temporary,
         "LANG": "C.UTF-8",
         "IPYTHONDIR": f"{temporary}/ipython",

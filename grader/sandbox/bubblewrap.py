@@ -65,8 +65,8 @@ _SETTINGS = (
 )
 
 
-def launch(argv: Sequence[str], box: Box, extra: Sequence[str] = ()) -> Launch:
-    """The bwrap command for `argv`, with `extra` options. Paths of the host travel by a descriptor, not in the visible command line."""
+def launch(argv: Sequence[str], box: Box) -> Launch:
+    """The bwrap command for `argv`. Paths of the host travel by a descriptor, not in the visible command line."""
     user = users.fresh()
     if user is not None:
         users.hand_over(box, user)
@@ -82,14 +82,26 @@ def launch(argv: Sequence[str], box: Box, extra: Sequence[str] = ()) -> Launch:
         *_filter(descriptors),
         *_environment(box),
     ]
+    first, says = os.pipe()
     listed = holding(("\0".join(options) + "\0").encode(errors="surrogateescape"))
-    command = ["bwrap", *extra, "--args", str(listed), "--", *_become(user), *_prlimit(box.limits), *argv]
+    command = [
+        "bwrap",
+        "--info-fd",
+        str(says),
+        "--args",
+        str(listed),
+        "--",
+        *_become(user),
+        *_prlimit(box.limits),
+        *argv,
+    ]
     return Launch(
         argv=command,
         environment={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
         directory=Path("/"),
-        descriptors=(*descriptors, listed),
+        descriptors=(*descriptors, listed, says),
         user=user,
+        first=first,
     )
 
 

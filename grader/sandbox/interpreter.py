@@ -20,4 +20,4 @@ def own_packages() -> list[Path]:
     """The grader's own package, which no box may see: an installed one carries the reference solution. One that is installed
     as a checkout has two places: itself, and what its installation put among the packages."""
     places = (Path(grader.__file__).parent, Path(sysconfig.get_path("purelib"), "grader"))
-    return [place for place in dict.fromkeys(places) if place.is_dir()]
+    return [place.resolve() for place in dict.fromkeys(places) if place.is_dir()]

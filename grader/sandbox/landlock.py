@@ -34,7 +34,12 @@ PROMISES: Promises = (
 )
 
 _INSIDE = Path(__file__).parents[1] / "inside"
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives")
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64")
+# What says nothing of persons. Programs expect that such a file is not there, but not that it may not be read.
+_SETTINGS = tuple(
+    f"/etc/{name}"
+    for name in ("ld.so.cache", "localtime", "alternatives", "fonts", "nsswitch.conf", "os-release", "debian_version")
+)
 _MACHINE = ("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
@@ -48,7 +53,7 @@ def unavailable() -> str | None:
         return f"No filter of system calls is known for this machine ({os.uname().machine})."
     version = abi()
     if version == 0:
-        return "The kernel has no Landlock: it needs Linux 5.13, with landlock among its lsm= modules."
+        return "The kernel has no Landlock, or the container hides it: it needs Linux 5.13, with landlock among its lsm= modules."
     if os.geteuid() != 0 and version < _SIGNALS_SINCE:
         return (
             f"Landlock here is of version {version}, which lets programs kill the user's other processes: it needs "
@@ -80,16 +85,12 @@ def _open_to_all(path: Path) -> bool:
 
 def launch(argv: Sequence[str], box: Box) -> Launch:
     """The attendant's command for `argv`. `box.mapped` must be False."""
-    user = users.fresh()
-    if user is not None:
-        _check_readable(box)
-        users.hand_over(box, user)
-    request = holding(json.dumps(_request(argv, box, user)).encode())
+    described = holding(json.dumps({"argv": list(argv), **request(box)}).encode())
     return Launch(
-        argv=[sys.executable, "-S", "-E", "-X", "frozen_modules=off", str(_INSIDE / "attendant.py"), str(request)],
+        argv=[sys.executable, "-S", "-E", "-X", "frozen_modules=off", str(_INSIDE / "attendant.py"), str(described)],
         environment={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
         directory=Path("/"),
-        descriptors=(request,),
+        descriptors=(described,),
         attended=True,
     )
 
@@ -100,11 +101,14 @@ def _check_readable(box: Box) -> None:
         raise SandboxUnavailable(f"The box of root becomes another user, who cannot read {hidden[0]}." + _ELSEWHERE)
 
 
-def _request(argv: Sequence[str], box: Box, user: int | None) -> dict[str, object]:
-    home, calls = box.at(box.home), seccomp.program(shared=True)
+def request(box: Box) -> dict[str, object]:
+    """What a program that confines itself must know. The box's folders are given to its user."""
+    home, calls, user = box.at(box.home), seccomp.program(shared=True), users.fresh()
     assert calls is not None
+    if user is not None:
+        _check_readable(box)
+        users.hand_over(box, user)
     return {
-        "argv": list(argv),
         "directory": home,
         "environment": {**base_environment(home, home + "/.tmp"), **box.environment},
         "user": user,
@@ -131,8 +135,8 @@ def _tasks_of(user: int) -> int:
 
 def _rules(box: Box) -> Iterator[tuple[str, str]]:
     for folder in (*map(Path, _SYSTEM), *interpreter.folders()):
-        yield from _readable(folder)
-    for path in _MACHINE:
+        yield from _readable(folder.resolve())
+    for path in (*_SETTINGS, *_MACHINE):
         yield path, "read"
     for path in _DEVICES:
         yield path, "device"
@@ -143,7 +147,8 @@ def _rules(box: Box) -> Iterator[tuple[str, str]]:
 
 
 def _readable(path: Path) -> Iterator[tuple[str, str]]:
-    """All of a folder but the grader's own package. A rule cannot be taken back for a part, so its neighbours are named."""
+    """All of a folder but the grader's own package. A rule cannot be taken back for a part, so its neighbours are named.
+    Links among them are left out: a rule would hold for what they lead to, which may be the way to the package."""
     own = interpreter.own_packages()
     if path in own:
         return
@@ -152,4 +157,5 @@ def _readable(path: Path) -> Iterator[tuple[str, str]]:
         return
     yield str(path), "list"
     for child in sorted(path.iterdir()):
-        yield from _readable(child)
+        if not child.is_symlink():
+            yield from _readable(child)

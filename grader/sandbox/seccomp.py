@@ -27,13 +27,11 @@ _NUMBERS: Mapping[str, tuple[int | None, int | None]] = MappingProxyType(
         "pidfd_getfd": (438, 438),
         "move_pages": (279, 239),
         "migrate_pages": (256, 238),
-        # other views of the file system, files by handle, devices
+        # other views of the file system, files by handle
         "mount": (165, 40),
         "umount2": (166, 39),
         "pivot_root": (155, 41),
         "chroot": (161, 51),
-        "mknod": (133, None),
-        "mknodat": (259, 33),
         "open_by_handle_at": (304, 265),
         "name_to_handle_at": (303, 264),
         "fanotify_init": (300, 262),

@@ -1,11 +1,13 @@
 """The warm worker, seen from outside: started once for a batch, asked for a process whenever a box stands ready.
 
-A box is made by bubblewrap as ever, around a holder that does nothing; the worker's fork then joins it. So what
-confines a program is the same as without the worker; only the import of TensorFlow is not paid again.
+A box is made by bubblewrap as ever, around a holder that does nothing; the worker's fork then joins it. Where there are no
+boxes, the fork confines itself by Landlock. So what confines a program is the same as without the worker; only the
+import of TensorFlow is not paid again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -14,10 +16,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from grader.errors import GraderError
-from grader.sandbox import bubblewrap, seccomp
+from grader.sandbox import bubblewrap, landlock, seccomp
 from grader.sandbox.box import Box, Launch, Program, base_environment
 
 _INSIDE = Path(__file__).parents[1] / "inside"
@@ -74,22 +77,67 @@ def enter(worker: Path, program: Program, box: Box, output: int) -> tuple[subpro
     """Start `program` in `box`: the box's process, the process that attends to the program, and a connection that ends
     when both are gone. Raises GraderError when the box or the worker fails."""
     holder, first, user = _hold(box, output)
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    connection.settimeout(_WORKER_SECONDS)
     try:
         pidfd = os.pidfd_open(first)
         try:
-            connection.connect(str(worker))
-            socket.send_fds(connection, [_request(program, box, first, user)], [pidfd, output])
-            attendant = int(connection.recv(64))
+            attendant, connection = _ask(worker, _request(program, box, first, user), output, pidfd)
         finally:
             os.close(pidfd)
-    except (OSError, ValueError) as error:
+    except (OSError, GraderError) as error:
         holder.kill()
         holder.wait()
+        raise GraderError(f"The warm worker failed. Grade again. {error}") from error
+    return holder, attendant, connection
+
+
+def _ask(worker: Path, request: Mapping[str, object], *descriptors: int) -> tuple[int, socket.socket]:
+    """Send a request to the worker: the process that attends to it, and the connection. Raises GraderError."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection.settimeout(_WORKER_SECONDS)
+    try:
+        connection.connect(str(worker))
+        socket.send_fds(connection, [json.dumps(request).encode()], descriptors)
+        return int(connection.recv(64)), connection
+    except (OSError, ValueError) as error:
         connection.close()
         raise GraderError(f"The warm worker failed ({error}). Grade again. {_last_words(worker)}") from error
-    return holder, attendant, connection
+
+
+class Forked:
+    """A program of the worker's that no box holds: as far as it is used, like a `Popen` of the process that attends to
+    it. That one ends when nothing is left of the program and what it started."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, pid: int, connection: socket.socket) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._connection = connection
+
+    def end(self) -> None:
+        """Let the attendant end it."""
+        with contextlib.suppress(OSError):  # it may have ended
+            self._connection.shutdown(socket.SHUT_WR)
+
+    def poll(self) -> int | None:
+        """0 when it has ended; None while it runs."""
+        if self.returncode is None and select.select([self._connection], [], [], 0)[0]:
+            self.returncode = 0
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Like `Popen.wait`."""
+        if self.returncode is None and not select.select([self._connection], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired("forked", timeout or 0.0)
+        self.returncode = 0
+        self._connection.close()
+        return 0
+
+
+def fork(worker: Path, program: Program, box: Box, output: int) -> Forked:
+    """Start `program`, which confines itself by what `box` allows. Raises GraderError when the worker fails."""
+    request = {**landlock.request(box), "program": program.name, "arguments": program.arguments}
+    return Forked(*_ask(worker, request, output))
 
 
 def _last_words(worker: Path) -> str:
@@ -99,39 +147,37 @@ def _last_words(worker: Path) -> str:
         return ""
 
 
-def _request(program: Program, box: Box, first: int, user: int | None) -> bytes:
+def _request(program: Program, box: Box, first: int, user: int | None) -> dict[str, object]:
     calls = seccomp.program(shared=False)
-    return json.dumps(
-        {
-            "pid": first,
-            "program": program.name,
-            "arguments": program.arguments,
-            "directory": box.home,
-            "environment": {**base_environment(box.home, "/tmp"), **box.environment},
-            "user": user,
-            "limits": box.limits.resources(),
-            "filter": calls.hex() if calls else None,
-        }
-    ).encode()
+    return {
+        "pid": first,
+        "program": program.name,
+        "arguments": program.arguments,
+        "directory": box.home,
+        "environment": {**base_environment(box.home, "/tmp"), **box.environment},
+        "user": user,
+        "limits": box.limits.resources(),
+        "filter": calls.hex() if calls else None,
+    }
 
 
 def _hold(box: Box, output: int) -> tuple[subprocess.Popen[bytes], int, int | None]:
     """A box with nothing in it but a process that waits: its bubblewrap, the number of its first process, and its user."""
-    said, says = os.pipe()
-    launch = bubblewrap.launch(("/bin/sh", "-c", "echo; exec cat"), box, ("--info-fd", str(says)))
+    launch = bubblewrap.launch(("/bin/sh", "-c", "echo; exec cat"), box)
+    assert launch.first is not None
     try:
-        holder = _popen(launch, says, output)
+        holder = _popen(launch, output)
     finally:
-        for descriptor in (*launch.descriptors, says):
+        for descriptor in launch.descriptors:
             os.close(descriptor)
     try:
-        return holder, _first_process(holder, said), launch.user
+        return holder, _first_process(holder, launch.first), launch.user
     except (OSError, ValueError, KeyError) as error:
         holder.kill()
         holder.wait()
         raise GraderError(f"bubblewrap could not make a box ({error}). Run grader doctor.") from error
     finally:
-        os.close(said)
+        os.close(launch.first)
 
 
 def _first_process(holder: subprocess.Popen[bytes], said: int) -> int:
@@ -142,7 +188,7 @@ def _first_process(holder: subprocess.Popen[bytes], said: int) -> int:
     return int(json.loads(os.read(said, 1 << 16))["child-pid"])
 
 
-def _popen(launch: Launch, says: int, output: int) -> subprocess.Popen[bytes]:
+def _popen(launch: Launch, output: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         list(launch.argv),
         env=dict(launch.environment),
@@ -150,6 +196,6 @@ def _popen(launch: Launch, says: int, output: int) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,  # the holder waits on it: it ends with us at the latest
         stdout=subprocess.PIPE,
         stderr=output,
-        pass_fds=(*launch.descriptors, says),
+        pass_fds=launch.descriptors,
         start_new_session=True,
     )

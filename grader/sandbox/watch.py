@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
+import select
 import signal
 import socket
 import stat
@@ -18,7 +20,7 @@ from grader.descendants import descendants
 from grader.errors import GraderError
 from grader.records import FaultKind, Resources
 from grader.sandbox.box import MIB, Box, Launch, Mechanism, Program
-from grader.sandbox.warm import enter
+from grader.sandbox.warm import Forked, enter, fork
 
 _POLL_SECONDS = 0.1
 _GROWN, _ASK_SECONDS = 1.05, 2.0  # when memory is asked for in earnest
@@ -39,16 +41,26 @@ class Completed:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
     """A box at work: its own process, the processes whose descendants live in it, and, with a warm worker, the
-    connection that ends when the last of them is gone. For `attended`, see `Launch`."""
+    connection that ends when the last of them is gone. `first` is a pidfd of a box's first process: the kernel reports
+    its end when all others in the box are gone. For `attended`, see `Launch`."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     roots: tuple[int, ...]
     connection: socket.socket | None = None
     attended: bool = False
+    first: int | None = None
+
+    def has_ended(self) -> bool:
+        """Without reaping, so that its resource usage can still be asked for."""
+        if isinstance(self.process, Forked):
+            return self.process.poll() is not None
+        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def kill(self) -> None:
         """Kill the whole session. Under bubblewrap the death of its first process takes everything with it."""
-        if self.attended:
+        if isinstance(self.process, Forked):
+            self.process.end()
+        elif self.attended:
             assert self.process.stdin is not None
             self.process.stdin.close()
         elif self.process.returncode is None:
@@ -60,6 +72,7 @@ class Running:
         """Until nothing of it is left that could still write. Raises GraderError when something stays."""
         try:
             self.process.wait(_GONE_SECONDS)
+            self._wait_for_first()
             if self.connection is not None:
                 with self.connection:
                     self.connection.settimeout(_GONE_SECONDS)
@@ -69,15 +82,39 @@ class Running:
         except OSError:
             pass  # reset: the other end is gone
 
+    def _wait_for_first(self) -> None:
+        """bubblewrap itself ends earlier: it leaves the killing to the kernel."""
+        if self.first is not None:
+            try:
+                if not select.select([self.first], [], [], _GONE_SECONDS)[0]:
+                    raise TimeoutError
+            finally:
+                os.close(self.first)
+
 
 def start(program: Program, box: Box, mechanism: Mechanism, output: int, worker: Path | None = None) -> Running:
     """Start a program in a box, both outputs on the descriptor `output`: by the warm worker, or in a fresh interpreter."""
+    if worker is not None and not mechanism.MAPPED:
+        forked = fork(worker, program, box, output)
+        return Running(process=forked, roots=(forked.pid,))
     if worker is not None:
         process, attendant, connection = enter(worker, program, box, output)
         return Running(process=process, roots=(process.pid, attendant), connection=connection)
     launched = mechanism.launch(program.command(box), box)
     process = _popen(launched, output)
-    return Running(process=process, roots=(process.pid,), attended=launched.attended)
+    first = None if launched.first is None else _first_process(launched.first)
+    return Running(process=process, roots=(process.pid,), attended=launched.attended, first=first)
+
+
+def _first_process(said: int) -> int | None:
+    """A pidfd of the box's first process; None when it has ended by now, or never was. The pipe's other end is closed
+    when bubblewrap ends."""
+    with os.fdopen(said, "rb") as file:
+        text = file.read()
+    try:
+        return os.pidfd_open(int(json.loads(text)["child-pid"]))
+    except (ValueError, KeyError, ProcessLookupError):
+        return None
 
 
 def _popen(launch: Launch, output: int) -> subprocess.Popen[bytes]:
@@ -113,7 +150,7 @@ def run(program: Program, box: Box, mechanism: Mechanism, *, seconds: float, wor
 
 def _wait(running: Running, box: Box, seconds: float) -> tuple[FaultKind | None, Resources]:
     began, meter = time.monotonic(), Meter(running)
-    while not _has_ended(running.process.pid):
+    while not running.has_ended():
         usage = meter.read()
         late = overdue(usage.cpu_seconds, time.monotonic() - began, seconds)
         over = exceeded(box, meter) or (FaultKind.TIMED_OUT if late else None)
@@ -168,11 +205,6 @@ def overdue(cpu_seconds: float, wall_seconds: float, seconds: float) -> bool:
     """Whether the time that a box has is over. It is CPU time, so that other jobs on the machine make nobody late; what
     waits or sleeps gets a few times as much of wall time."""
     return cpu_seconds > seconds or wall_seconds > PATIENCE * seconds
-
-
-def _has_ended(pid: int) -> bool:
-    """Without reaping, so that its resource usage can still be asked for."""
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _tail(descriptor: int) -> str:

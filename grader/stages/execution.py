@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ _RUNNER = "grader.runner"
 _MARGIN_SECONDS = 420.0  # for the kernel's start and end, on top of the notebook's own time
 _FILES, _FILE_BYTES = 400, 256 << 20  # event files that are collected
 _TRACE_BYTES = 4 << 20
+_FACTS, _LAYERS, _LETTERS = 10_000, 1000, 200  # what is read of a trace: facts, layers of a model, letters of a name
+_LARGEST = 2**53  # a whole number that is none in the trace's JSON is no size of anything
 _MEASURING = ("tensorflow", "keras", "numpy", "tensorboard", "IPython", "ipykernel", "nbclient")
 
 
@@ -230,13 +233,12 @@ def _fault(raw: dict[str, Any] | None) -> Fault | None:
 
 
 def _read_trace(path: Path, counts: dict[int, int]) -> tuple[tuple[ModelUse, ...], Patch | None]:
-    facts = list(_facts(path))
-    models = {
-        number: fact
-        for fact in facts
-        if fact.get("fact") == "model" and (number := _whole(fact.get("model"))) is not None
-    }
-    uses = tuple(use for number, fact in models.items() for use in _model_uses(number, fact, facts))
+    facts = list(islice(_facts(path), _FACTS))
+    by_model: dict[int, list[dict[str, Any]]] = {}
+    for fact in facts:
+        if (number := _whole(fact.get("model"))) is not None:
+            by_model.setdefault(number, []).append(fact)
+    uses = tuple(use for own in by_model.values() for use in _model_uses(own))
     patches = [fact for fact in facts if fact.get("fact") == "patch"]
     return uses, _patch(patches, counts)
 
@@ -253,17 +255,17 @@ def _facts(path: Path) -> Iterator[dict[str, Any]]:
             yield fact
 
 
-def _model_uses(number: int, model: dict[str, Any], facts: list[dict[str, Any]]) -> Iterator[ModelUse]:
-    """The model once for each run that it logged to; once for the last writer made, if it logged to none."""
-    own = [fact for fact in facts if fact.get("model") == number]
+def _model_uses(own: list[dict[str, Any]]) -> Iterator[ModelUse]:
+    """The model that these facts are about, once for each run that it logged to; once for the last writer made, if it
+    logged to none."""
+    model = next((fact for fact in reversed(own) if fact.get("fact") == "model"), None)
+    if model is None:
+        return
     logged = [fact["logdir"] for fact in own if fact.get("fact") == "logs" and fact.get("logdir")]
+    layers = tuple(_layer(raw) for raw in _list(model.get("layers")))
+    sequences = tuple(_sequence(raw) for raw in own if raw.get("fact") == "feed")
     for run in dict.fromkeys(map(_run_name, logged or [model.get("logdir")])):
-        yield ModelUse(
-            number=number,
-            run=run,
-            layers=tuple(_layer(raw) for raw in _list(model.get("layers"))),
-            sequences=tuple(_sequence(raw) for raw in own if raw.get("fact") == "feed"),
-        )
+        yield ModelUse(number=model["model"], run=run, layers=layers, sequences=sequences)
 
 
 def _run_name(logdir: object) -> str | None:
@@ -273,22 +275,26 @@ def _run_name(logdir: object) -> str | None:
     parts = [part for part in logdir.split("/") if part not in ("", ".")]
     if "logs" in parts:
         parts = parts[len(parts) - parts[::-1].index("logs") :]
-    return "/".join(parts) or "."
+    return "/".join(parts)[:_LETTERS] or "."
 
 
 def _list(value: object) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    return [item for item in value[:_LAYERS] if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _name(value: object) -> str:
+    return value[:_LETTERS] if isinstance(value, str) else "?"
 
 
 def _layer(raw: dict[str, Any]) -> LayerUse:
     return LayerUse(
-        kind=str(raw.get("kind")),
-        origin=str(raw.get("origin")),
-        name=str(raw.get("name")),
-        aliases=tuple(map(str, raw["aliases"])) if isinstance(raw.get("aliases"), list) else (),
+        kind=_name(raw.get("kind")),
+        origin=_name(raw.get("origin")),
+        name=_name(raw.get("name")),
+        aliases=tuple(map(_name, raw["aliases"][:_LAYERS])) if isinstance(raw.get("aliases"), list) else (),
         inputs=_whole(raw.get("inputs")),
         outputs=_whole(raw.get("outputs")),
-        activation=str(raw["activation"]) if raw.get("activation") is not None else None,
+        activation=_name(raw["activation"]) if raw.get("activation") is not None else None,
     )
 
 
@@ -298,15 +304,15 @@ def _sequence(raw: dict[str, Any]) -> SequenceUse:
         length=_whole(raw.get("length")) or 0,
         batch_size=_whole(raw.get("batch_size")) or 0,
         samples=_whole(raw.get("samples")) or 0,
-        preprocess=str(raw["preprocess"]) if raw.get("preprocess") is not None else None,
+        preprocess=_name(raw["preprocess"]) if raw.get("preprocess") is not None else None,
         low=_number(raw.get("low")),
         high=_number(raw.get("high")),
-        labels=str(raw.get("labels", ""))[:10],
+        labels=_name(raw.get("labels", ""))[:10],
     )
 
 
 def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST else None
 
 
 def _number(value: object) -> float:
@@ -323,7 +329,7 @@ def _patch(facts: list[dict[str, Any]], counts: dict[int, int]) -> Patch | None:
     last = facts[-1]
     return Patch(
         is_function=bool(last.get("is_function")),
-        module=str(last.get("module")),
-        name=str(last.get("name")),
+        module=_name(last.get("module")),
+        name=_name(last.get("name")),
         cell=counts.get(last["count"]) if isinstance(last.get("count"), int) else None,
     )

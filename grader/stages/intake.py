@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,14 +19,15 @@ from grader.errors import UnreadableSubmission, UsageError
 from grader.formats import archives
 from grader.formats.notebooks import NotebookFile, read_notebook
 from grader.language import listed
-from grader.records import Cell, CellKind, Finding, Message, Severity, Submission, say
+from grader.records import Cell, CellKind, Finding, Message, Severity, Student, Submission, say
+from grader.stages import downloads
 
 _MAX_DEPTH = 12
 _MAX_ARCHIVES = 8  # unpacked of one submission, and so many looked into
 _MAX_NOTEBOOKS = 20  # compared within one submission
 _MAX_ID_BYTES = 100
 _IGNORED = frozenset({"__MACOSX", "__pycache__"})
-_TAKEN_IDS = ("index.html", "grades.csv", "results.json")  # stand beside the submissions' folders in the reports
+_TAKEN_IDS = ("index.html", "grades.csv", "results.json", "reviews.csv", "review")  # beside the submissions' folders
 _LOGS = re.compile(r"logs?|tensorboard", re.IGNORECASE)
 _SOMEONES_LOGS = re.compile(r"(.*[ _.-])?(logs?|tensorboard)([ _.-].*)?", re.IGNORECASE | re.DOTALL)
 _HINTS = ("fit_generator", "BatchNormFixed", "preprocess", "Sequential", "relu_bn", "tfevents", "logs")
@@ -35,12 +36,26 @@ _HINTS = ("fit_generator", "BatchNormFixed", "preprocess", "Sequential", "relu_b
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """Something that is meant as a submission: a notebook, or a folder or archive with one. `source` is where it came
-    from, for people; `logs` is a folder or archive of logs that lay beside the notebook under its name."""
+    from, for people; `logs` is a folder or archive of logs that lay beside the notebook under its name. From a course
+    system's download, `student` is whose it is, `also` are further files and folders of the same submission, `order` is as
+    in `Handed`, and `earlier` are where earlier attempts came from."""
 
     id: str
     source: str
     path: Path
     logs: Path | None = None
+    student: Student | None = None
+    also: tuple[Path, ...] = ()
+    order: tuple[int | str, ...] = ()
+    earlier: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """The candidates among what was named, and a line on each thing that is none of them."""
+
+    candidates: tuple[Candidate, ...]
+    left_out: tuple[str, ...]
 
 
 class _Holds(enum.Enum):
@@ -101,15 +116,145 @@ def find_submissions(paths: Sequence[Path], workspace: Path) -> tuple[Candidate,
     treated like a folder; one that lies in a folder is one submission. Raises UsageError for a path that is not there
     and for a folder without any notebook.
     """
+    return take_in(paths, workspace).candidates
+
+
+def take_in(paths: Sequence[Path], workspace: Path) -> Intake:
+    """The same with what was left out. Downloads of course systems are known by their form (`grader.stages.downloads`):
+    there a submission is what one student handed in. Where a student has several attempts the last counts: the one that
+    the system says is the latest, or else the one in the download that was named last."""
     paths = [*dict.fromkeys(paths)]
     for path in paths:
         if not os.path.lexists(path):
             raise UsageError(
                 say("There is no {path}. Name notebooks, or folders or archives that hold some.", path=str(path))
             )
+    left: list[str] = []
+    places = [_Place.of(path, workspace, left) for path in paths]
+    found = _of_students(paths, places, left) or _of_people(paths, places, left)
+    return Intake(candidates=_with_ids(_last_attempts(found)), left_out=tuple(left))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """A path that was named, and the folder to look into: itself, or what an archive was unpacked to. None for a
+    notebook and for an archive that cannot be read."""
+
+    named: Path
+    folder: Path | None
+
+    @classmethod
+    def of(cls, path: Path, workspace: Path, left: list[str]) -> _Place:
+        if path.is_dir() or not _is_packed(path):
+            return cls(named=path, folder=path if path.is_dir() else None)
+        target = Path(tempfile.mkdtemp(prefix="unpacked-", dir=workspace))
+        try:
+            left += (f"{path}: {note}" for note in archives.unpack(path, target))
+        except UnreadableSubmission:
+            return cls(named=path, folder=None)
+        return cls(named=path, folder=target)
+
+    def source(self, path: Path) -> str:
+        """A path below the folder, as people know it."""
+        below = path.relative_to(self.folder) if self.folder else Path()
+        return str(Path(self.named, *map(downloads.readable, below.parts)))
+
+
+def notebooks_of(candidate: Candidate) -> tuple[Path, ...]:
+    """The notebooks that lie open in what was handed in; those in archives are found when it is read."""
+    places = (candidate.path, *candidate.also)
+    folders = [_look(path, "") for path in places if path.is_dir() and not path.is_symlink()]
+    below = [path for folder in folders for inner in _all_folders(folder) for path in inner.notebooks]
+    return (*(path for path in places if path not in below and path.suffix.lower() == ".ipynb"), *below)
+
+
+# --- whole downloads -------------------------------------------------------------------------------------------------
+
+
+def _of_students(paths: Sequence[Path], places: Sequence[_Place], left: list[str]) -> list[Candidate]:
+    """The candidates in downloads of course systems. Only where all that can be looked into has a known form: else one
+    student's archive could pose as a download, and hand in another's work."""
+    if len(paths) > 1 and (handed := downloads.recognise_named(paths)):
+        aside = [(str(path), why) for one in handed for path, why in one.aside]
+        left += (f"{name}: {why}" for name, why in aside)
+        return [_from_student(one, str(one.paths[0])) for one in handed]
+    looked = [place for place in places if place.folder]
+    forms = [downloads.recognise(p.folder, _stem(p.named.absolute())) for p in looked if p.folder]
+    if not looked or not all(forms):
+        return []
+    found = [c for place, form in zip(looked, forms, strict=True) for c in _in_download(place, form, left)]
+    return [*found, *(_by_name(place.named, str(place.named)) for place in places if not place.folder)]
+
+
+def _in_download(place: _Place, form: Sequence[downloads.Handed], left: list[str]) -> Iterator[Candidate]:
+    """The candidates in one download. Work that lies beside Moodle's, whose mark is sure, is taken by its name."""
+    yield from (_from_student(one, place.source(one.paths[0])) for one in form)
+    reasons = {path: why for one in form for path, why in one.aside}
+    for path in _not_in(place.folder, {path for one in form for path in one.paths}):
+        beside = _beside(path, place.source(path)) if form[0].student.system == "Moodle" and path not in reasons else []
+        yield from beside
+        if not beside:
+            left.append(f"{place.source(path)}: {reasons.get(path) or _why_nobodys(path)}")
+
+
+def _why_nobodys(path: Path) -> str:
+    return "there is nothing in it" if path.is_dir() and not _entries(path) else "its name does not say whose it is"
+
+
+def _beside(path: Path, source: str) -> list[Candidate]:
+    if path.is_dir() and not path.is_symlink():
+        return list(_in_folder(_look(path, source), top=False))
+    return [_by_name(path, source)] if path.suffix.lower() == ".ipynb" or _is_packed(path) else []
+
+
+def _from_student(handed: downloads.Handed, source: str) -> Candidate:
+    """A candidate from a download: its notebook first, if there is one."""
+    first, *also = sorted(handed.paths, key=lambda path: path.suffix.lower() != ".ipynb")
+    whole = _find(downloads.identity(handed.student), source, first)
+    return replace(whole, student=handed.student, also=tuple(also), order=handed.order)
+
+
+def _last_attempts(found: Iterable[Candidate]) -> Iterator[Candidate]:
+    """Each student once, with the last attempt; whoever is not known by a course system is left as is."""
+    attempts: dict[object, list[Candidate]] = {}
+    for candidate in found:
+        attempts.setdefault(downloads.person(candidate.student) if candidate.student else candidate, []).append(
+            candidate
+        )
+    for several in attempts.values():
+        *earlier, last = sorted(several, key=lambda candidate: candidate.order)
+        if last.student is None or not earlier:
+            yield last
+            continue
+        student = replace(last.student, attempt=last.student.attempt + len(earlier))
+        yield replace(last, student=student, earlier=tuple(candidate.source for candidate in earlier))
+
+
+def _not_in(folder: Path | None, taken: Set[Path]) -> Iterator[Path]:
+    """What is shown in a folder and belongs to nothing that was taken; folders as a whole where all of them does."""
+    above = {parent for path in taken for parent in path.parents}
+    for entry in _entries(folder) if folder else ():
+        if entry in above:
+            yield from _not_in(entry, taken)
+        elif entry not in taken:
+            yield entry
+
+
+# --- work by its names -----------------------------------------------------------------------------------------------
+
+
+def _of_people(paths: Sequence[Path], places: Sequence[_Place], left: list[str]) -> list[Candidate]:
+    """The candidates among notebooks, folders and archives that people have named."""
     beside = _named_logs(paths)
-    found = [find for path in paths if path not in beside.values() for find in _in_path(path, workspace)]
-    return _with_ids(replace(find, logs=beside.get(find.path, find.logs)) for find in found)
+    kept = [(place, _in_place(place)) for place in places if place.named not in beside.values()]
+    for place, candidates in kept:
+        if place.folder is not None:
+            taken = {path for c in candidates for path in (c.path, c.logs) if path is not None}
+            left += (
+                f"{place.source(path)}: no notebook, and nobody's logs"
+                for path in (_not_in(place.folder, taken) if not taken & {place.folder, place.named} else ())
+            )
+    return [replace(c, logs=beside.get(c.path, c.logs)) for _, candidates in kept for c in candidates]
 
 
 def _named_logs(paths: Sequence[Path]) -> dict[Path, Path]:
@@ -119,31 +264,27 @@ def _named_logs(paths: Sequence[Path]) -> dict[Path, Path]:
     return _logs_beside(notebooks, [path for path in packed if _holds(path) is _Holds.LOGS])
 
 
-def _in_path(path: Path, workspace: Path) -> Iterable[Candidate]:
-    if path.is_dir():
-        folder = _look(path, str(path))
-        if not folder.work:
-            raise UsageError(
-                say(
-                    "There is no notebook in {path}. Name a folder that holds .ipynb files or archives.", path=str(path)
-                )
+def _in_place(place: _Place) -> list[Candidate]:
+    if place.folder is None:
+        return [_by_name(place.named, str(place.named))]
+    folder = _look(place.folder, str(place.named))
+    if place.folder != place.named:
+        return _in_archive(place, folder)
+    if not folder.work:
+        raise UsageError(
+            say(
+                "There is no notebook in {path}. Name a folder that holds .ipynb files or archives.",
+                path=str(place.named),
             )
-        return _in_folder(folder, top=True)
-    if _is_packed(path):
-        return _in_archive(path, workspace)
-    return [_find(path.stem, str(path), path)]
+        )
+    return list(_in_folder(folder, top=True))
 
 
-def _in_archive(path: Path, workspace: Path) -> Iterable[Candidate]:
-    """The submissions in an archive that was named; itself, when it is one or cannot be read."""
-    itself = _find(archives.stem(path.name), str(path), path)
-    target = Path(tempfile.mkdtemp(prefix="unpacked-", dir=workspace))
-    try:
-        archives.unpack(path, target)
-    except UnreadableSubmission:
-        return [itself]
-    found = list(_in_folder(_look(target, str(path)), top=False))
-    return found if found and found[0].path != target else [itself]
+def _in_archive(place: _Place, folder: _Folder) -> list[Candidate]:
+    """The submissions in an archive that was named; itself, when it is one."""
+    found = list(_in_folder(folder, top=False))
+    itself = _by_name(place.named, str(place.named))
+    return found if found and found[0].path != place.folder else [itself]
 
 
 def _in_folder(folder: _Folder, *, top: bool) -> Iterator[Candidate]:
@@ -211,6 +352,10 @@ def _is_packed(path: Path) -> bool:
 
 def _below(folder: _Folder, path: Path) -> str:
     return str(Path(folder.source, path.name))
+
+
+def _by_name(path: Path, source: str) -> Candidate:
+    return _find(_stem(path) if _is_packed(path) else path.stem, source, path)
 
 
 def _find(name: str, source: str, path: Path) -> Candidate:
@@ -327,8 +472,20 @@ def read_submission(candidate: Candidate, workspace: Path) -> Submission:
         sha256=notebook.sha256,
         cells=notebook.cells,
         logs=_logs_among(handed.places),
-        remarks=(*remarks, *handed.remarks),
+        remarks=(*_of_attempts(candidate), *remarks, *handed.remarks),
+        student=candidate.student,
     )
+
+
+def _of_attempts(candidate: Candidate) -> Iterator[Finding]:
+    """What the course system tells of when it was handed in."""
+    if candidate.student is not None and candidate.student.late:
+        sentence = say("{system} marks this as handed in late.", system=candidate.student.system)
+        yield Finding(code="intake.late", severity=Severity.INFO, message=sentence)
+    if candidate.student is not None and candidate.earlier:
+        attempt, names = candidate.student.attempt, ", ".join(map(_shown, candidate.earlier[-5:]))
+        sentence = say("This is attempt {attempt}, and the one that counts; not {names}.", attempt=attempt, names=names)
+        yield Finding(code="intake.earlier_attempt", severity=Severity.INFO, message=sentence)
 
 
 class _Handed:
@@ -344,14 +501,18 @@ class _Handed:
         self.troubles: list[UnreadableSubmission] = []
         self.room = archives.MAX_BYTES
         self.left = self.looks = _MAX_ARCHIVES
-        if candidate.path.is_dir() and not candidate.path.is_symlink():
-            self.add_folder(candidate.path)
-        elif archives.is_archive(self.name):
-            self.add_archive(candidate.path)
-        else:
-            self.notebooks[candidate.path] = self.name
+        for path in (candidate.path, *candidate.also):
+            self.add(path)
         if candidate.logs is not None:
             (self.add_folder if candidate.logs.is_dir() else self.add_archive)(candidate.logs)
+
+    def add(self, path: Path) -> None:
+        if path.is_dir() and not path.is_symlink():
+            self.add_folder(path)
+        elif archives.is_archive(path.name):
+            self.add_archive(path)
+        elif path.suffix.lower() == ".ipynb" or not self.notebooks:
+            self.notebooks[path] = path.name
 
     def add_folder(self, path: Path) -> None:
         self.places.append(path)

@@ -93,6 +93,7 @@ def start(words: Sequence[str]) -> subprocess.Popen[str]:
     """Start a command in a session of its own, so that a signal reaches nothing else."""
     return subprocess.Popen(
         words,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -110,7 +110,6 @@ def contents(folder: Path) -> dict[str, str]:
     [
         ("replace", errno.ENOSPC),
         ("rename", errno.EIO),
-        ("mkdir", errno.EROFS),
         ("write", errno.ENOSPC),
         ("copy", errno.EDQUOT),
     ],
@@ -207,7 +206,7 @@ for left in map(int, os.environ["LEFT"].split()):
 
 
 def test_a_disk_that_fills_up_in_the_middle_loses_nothing(stored: Stored, tmp_path: Path) -> None:
-    out, keep, lefts = tmp_path / "out", tmp_path / "keep", (0, 16, 64, 200, 600, 20_000)
+    out, keep, lefts = tmp_path / "out", tmp_path / "keep", (0, 64, 600, 20_000)
     out.mkdir()
     keep.mkdir()
     facts = {"LEFT": " ".join(map(str, lefts)), "EVIDENCE": str(stored.evidence), "KEEP": str(keep)}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from grader import journal as journals
 from grader.errors import CannotWrite
@@ -101,6 +104,19 @@ def test_what_was_done_is_found_as_it_was_and_has_no_crashes(tmp_path: Path) -> 
         assert journal.crashes("a") == 0
 
 
+st.register_type_strategy(Mapping, lambda kind: st.dictionaries(*map(st.from_type, get_args(kind))))
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.from_type(Grade))
+def test_whatever_a_grade_holds_is_found_as_it_was(grade: Grade) -> None:
+    with journals.opened(None) as journal:
+        journal.done("id", "key", Done(results="", grade=grade))
+        found = journal.found("id", "key")
+        assert found is not None
+        assert repr(found.grade) == repr(grade)  # NaN is not equal to itself
+
+
 def test_an_ungraded_reason_is_found_as_it_was(tmp_path: Path) -> None:
     grade = Grade(id="a", source="a", sha256="", profile="fast", error=say("no {what}", what="notebook"))
     with journals.opened(tmp_path) as journal:
@@ -123,6 +139,19 @@ def test_a_journal_that_cannot_be_read_is_begun_anew(tmp_path: Path, text: bytes
     (tmp_path / journals.NAME).write_bytes(text)
     (tmp_path / f"{journals.NAME}-wal").write_bytes(b"of another journal" * 500)
     killed_during(tmp_path, "a")
+    assert crashes(tmp_path, "a") == 1
+
+
+def test_a_journal_that_is_damaged_in_the_middle_is_begun_anew(tmp_path: Path) -> None:
+    with journals.opened(tmp_path) as journal:
+        for number in range(50):
+            journal.done(str(number), "a", Done(results="", grade=GRADE))
+    with (tmp_path / journals.NAME).open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(b"\xff" * 4 * 4096)
+    with journals.opened(tmp_path) as journal:
+        assert [journal.found(str(number), "a") for number in range(50)] == [None] * 50
+        journal.begin("a")
     assert crashes(tmp_path, "a") == 1
 
 

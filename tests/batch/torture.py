@@ -10,27 +10,34 @@ those of a batch that nobody disturbed. Exit code 1 if there is any problem.
 from __future__ import annotations
 
 import argparse
+import os
 import random
+import re
+import signal
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from grader.journal import NAME
 
 from .making import Stored, command, left_overs, results, run, start, stored_class
 
-_START_SECONDS = 2.0  # about as long as the command takes to start
-_GRADE_SECONDS = 0.04  # about as long as a few submissions take
+_START_SECONDS = 0.6  # about as long as the command takes to start, once it is imported
+_MEAN_SUBMISSIONS = (
+    1.5  # that are graded before the one that a kill meets: few, so that no submission is met three times
+)
+_GRADE_SECONDS = 0.05  # about as long as one takes
 _SHARE_OF_STARTS = 0.2
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What came of it; `working` kills met submissions under way, `again` is how many had to be begun again."""
+    """What came of it; `working` kills met submissions under way, `again` is how many had to be begun again. There are
+    fewer kills than asked for when the class was done before."""
 
     kills: int
     working: int
@@ -54,14 +61,17 @@ def torture(stored: Stored, folder: Path, kills: int, rng: random.Random) -> Tal
     problems: list[str] = []
     known: dict[str, _Row] = {}
     begun: set[str] = set()
-    working = 0
-    for _ in range(kills):
-        _killed(command(stored.folder, out, "--jobs", rng.choice("12")), rng)
-        now, crashed = _journal(out, problems)
-        problems += [f"{name} was lost or done twice" for name, row in known.items() if now.get(name) != row]
-        problems += [f"{name} is torn" for name in now.keys() - known.keys() if not _is_whole(out, name, expected)]
-        known, working = now, working + (crashed != begun)
-        begun |= crashed
+    working = met = 0
+    with _Starter() as starter:
+        while met < kills and _killed(starter, command(stored.folder, out, "--jobs", rng.choice("12")), rng):
+            met += 1
+            now, crashed = _journal(out, problems)
+            problems += [f"{name} was lost or done twice" for name, row in known.items() if now.get(name) != row]
+            problems += [f"{name} is torn" for name in now.keys() - known.keys() if not _is_whole(out, name, expected)]
+            known, working = now, working + bool(crashed - begun)
+            begun |= crashed
+            if met % 10 == 0:
+                print(f"{met} kills, {len(known)} done, {len(problems)} problems", file=sys.stderr, flush=True)
     done = run(command(stored.folder, out, "--jobs", "2"))
     if done.returncode != 0:
         problems.append(f"the last command ended with {done.returncode}: {done.stderr[-1000:]}")
@@ -69,7 +79,61 @@ def torture(stored: Stored, folder: Path, kills: int, rng: random.Random) -> Tal
     problems += [f"{name} was lost or done twice at the end" for name, row in known.items() if now.get(name) != row]
     problems += [f"{name} differs" for name in _differing(results(out), expected)]
     problems += [f"{name} was left over" for name in left_overs(out)]
-    return Tally(kills, working, len(begun), time.monotonic() - began, tuple(problems))
+    return Tally(met, working, len(begun), time.monotonic() - began, tuple(problems))
+
+
+_STARTER = """
+import os, sys
+from grader import commands
+from grader.cli import command
+while words := sys.stdin.readline().split("\\0")[:-1]:
+    print("begun", file=sys.stderr, flush=True)
+    child = os.fork()
+    if child == 0:
+        os.dup2(2, 1)
+        sys.argv[1:] = words
+        command()
+    print(child, flush=True)
+    sys.stdin.readline()
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class _Starter:
+    """Starts the real command again and again, from a process that has imported it: else that would be most of the time."""
+
+    def __enter__(self) -> Self:
+        self._process = start([sys.executable, "-c", _STARTER])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def start(self, words: list[str]) -> int:
+        """Start a command; its process."""
+        pid = self._ask("\0".join(words) + "\0")
+        self.hears("begun\n")  # until then it is the one before that speaks
+        return pid
+
+    def hears(self, pattern: str) -> str:
+        """The next words on the standard error that match."""
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            if found := re.search(pattern, line):
+                return found.group()
+        raise AssertionError("the process that starts commands has ended")
+
+    def ended(self) -> int:
+        """How the command ended, once it has. Until this is asked, its number is not given to another process."""
+        return self._ask("")
+
+    def _ask(self, line: str) -> int:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
 
 
 def _undisturbed(stored: Stored, out: Path) -> dict[str, bytes]:
@@ -78,27 +142,18 @@ def _undisturbed(stored: Stored, out: Path) -> dict[str, bytes]:
     return results(out)
 
 
-def _killed(words: list[str], rng: random.Random) -> None:
-    """Run a command and kill it: while it starts, or some moments after it began to judge."""
-    process = start(words)
-    assert process.stderr is not None
+def _killed(starter: _Starter, words: list[str], rng: random.Random) -> bool:
+    """Run a command and kill it: while it starts, or some moments after it began to judge one. Whether it came to that."""
+    pid = starter.start(words[3:])
     if rng.random() < _SHARE_OF_STARTS:
-        _wait(process, rng.uniform(0, _START_SECONDS))
+        time.sleep(rng.uniform(0, _START_SECONDS))
     else:
-        while (line := process.stderr.readline()) and ": judging" not in line:
-            pass
-        _wait(process, rng.uniform(0, _GRADE_SECONDS))
-    process.kill()
-    process.communicate()
-
-
-def _wait(process: subprocess.Popen[str], seconds: float) -> None:
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return
-    assert process.stderr is not None
-    raise AssertionError(f"there was nothing left to disturb: {process.stderr.read()[-1000:]}")
+        for _ in range(1 + int(rng.expovariate(1 / _MEAN_SUBMISSIONS))):
+            if starter.hears(": judging|Pages: |grader: ") != ": judging":
+                break
+        time.sleep(rng.uniform(0, _GRADE_SECONDS))
+    os.kill(pid, signal.SIGKILL)
+    return starter.ended() < 0
 
 
 def _journal(out: Path, problems: list[str]) -> tuple[dict[str, _Row], set[str]]:

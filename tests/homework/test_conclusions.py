@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
+from bounded import bounded
 
-from grader.homework.conclusions import _by_criterion
+from grader.homework.conclusions import _by_criterion, _only_comments
 from grader.records import Cell, CellKind
 
 EXPERIMENTS = ("relu", "relu_smart_dense", "relu_bn", "relu_bn_fixed", "raw")
@@ -127,3 +128,19 @@ def test_no_text_takes_long(text: str) -> None:
 
 def test_the_list_of_contents_is_no_conclusion() -> None:
     assert found(notebook("2")) == {}
+
+
+@pytest.mark.parametrize("kind", ["markdown", "code"])
+def test_a_notebook_full_of_words_takes_bounded_time(kind: str) -> None:
+    text = ("ы" * 1999 + "\n") * 10 if kind == "markdown" else ("# " + "ы" * 50 + "\n") * 1800
+    assert bounded(lambda: found(notebook("2", *[(kind, text)] * 300)))
+
+
+def test_what_stands_before_too_many_words_is_found() -> None:
+    cells = notebook("2", ("markdown", OWN), *[("markdown", "слово " * 3000)] * 1900)
+    assert OWN in found(cells)["relu.conclusion"]
+
+
+def test_a_cell_of_code_that_is_too_long_is_not_looked_through() -> None:
+    (long,) = bounded(lambda: [_only_comments("x = 1\n" * 5_000_000)], mib=256)
+    assert long == ""

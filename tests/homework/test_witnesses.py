@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from bounded import bounded
 
 from grader.assignment import load_assignment
 from grader.homework.claims import claims_of
@@ -129,3 +130,16 @@ def test_claims_of_nan_and_of_which_is_better_stand_beside_the_logs() -> None:
     text = "relu_smart_dense учится быстрее, чем relu."
     assert claims(text) == [(text, None)]
     assert np.isfinite(len(claims("x" * 100_000)))
+
+
+def test_a_conclusion_of_nothing_but_numbers_and_runs_of_many_tags_take_bounded_time() -> None:
+    many = [scalars(f"loss {number}", (0.5,)) for number in range(1000)]
+    text = " ".join(f"{number / 1000:.3f}" for number in range(100_000))
+    words = Conclusion(criterion="relu.conclusion", text=text, cell=1, runs=("relu",))
+    assert len(bounded(claims_of, words, case(runs=[run("relu", *many)]), mib=256)) == 12
+
+
+@pytest.mark.parametrize("word", ["обучени", "не учи", "learns bad", "NaN ", "лучше relu ", "без "])
+def test_a_sentence_without_end_takes_bounded_time(word: str) -> None:
+    words = Conclusion(criterion="relu.conclusion", text=word * 400_000, cell=1, runs=("relu",))
+    assert len(bounded(claims_of, words, case(runs=[relu()]), mib=256)) <= 12

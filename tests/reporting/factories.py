@@ -18,6 +18,7 @@ from grader.records import (
     Conclusion,
     Criterion,
     Curve,
+    Decision,
     Execution,
     Exhibit,
     Fault,
@@ -354,6 +355,56 @@ def class_grades() -> tuple[Grade, ...]:
         )
         grades.append(grade(f"student-{n + 1}", criteria=judged))
     return (*grades, ungraded())
+
+
+# --- the class's pages ----------------------------------------------------------------------------------------------
+
+
+def class_reports() -> tuple[Report, ...]:
+    """The class as reports; the curves of the eighth lie elsewhere, the second and third wrote the same, and one answer of
+    the first has been decided."""
+    made = []
+    for n, one in enumerate(class_grades()):
+        answers = tuple(replace(c, text=f"{c.text} {own_words(n)}") for c in exhibit().conclusions)
+        curves = tuple(
+            replace(c, values=c.values * (1 + n / 200) + (300 if n == 7 else 0))
+            for c in exhibit(curves=(curve("relu", "train_loss"), curve("relu", "validation_loss", n=10))).curves
+        )
+        made.append(
+            report(grade=one, submission=own_code(one.id, n), exhibit=exhibit(curves=curves, conclusions=answers))
+            if one.error is None
+            else Report(grade=one)
+        )
+    made[0] = replace(made[0], grade=with_decision(made[0].grade))
+    return tuple(made)
+
+
+def own_words(n: int) -> str:
+    """Sixty words that nobody else uses, but for the second and the third."""
+    return " ".join(f"w{max(n, 2) if n < 3 else n}x{k}" for k in range(60)) if n else ""
+
+
+def own_code(name: str, n: int) -> Submission:
+    """Code that nobody else writes, but that the second and the third differ in names alone."""
+    sign = ("+", "-", "*", "/", "%", "@", "|", "&", "^", "<", ">")
+    kind = 1 if n == 2 else n
+    lines = [f"name{n}_{k} = a{n}.f{kind}{k} {sign[(kind + k) % 11]} b{n}.g{kind}{k * 2}" for k in range(20)]
+    cell = Cell(index=1, kind=CellKind.CODE, source="\n".join(lines))
+    return replace(submission(name), cells=(cell,))
+
+
+def with_decision(made: Grade) -> Grade:
+    decision = Decision(points=5.0, most=7, by="Petrova", on="2026-11-25", comment="Why is missing.")
+    criteria = tuple(
+        replace(j, status=Status.PARTIAL, points=5.0, decision=decision) if j.criterion.id == "relu.conclusion" else j
+        for j in made.criteria
+    )
+    return replace(made, criteria=criteria)
+
+
+def bands() -> dict[tuple[str, str], Band]:
+    shown = (curve("relu", "train_loss"), curve("relu", "validation_loss", n=10))
+    return {(c.run, c.role): c.band for c in shown if c.role and c.band}
 
 
 # --- one text everywhere --------------------------------------------------------------------------------------------

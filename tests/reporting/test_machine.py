@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from grader.language import RUSSIAN, using
 from grader.records import Finding, Report, Resources, RunSummary, Severity, Status, say
 from grader.reporting.machine import class_json, github_annotations, grades_csv, result_json
+from grader.reporting.text import ACTIVE
 
 from .factories import NASTY, finding, grade, judgement, report, tainted, ungraded
 
@@ -101,6 +102,13 @@ def test_any_text_survives_json_as_utf8(text: str) -> None:
 
 def test_a_file_name_that_is_no_utf8_survives_as_well() -> None:
     assert strict(result_json(grade("a\udcffb")))["submission"]["id"] == "a\udcffb"
+
+
+def test_json_that_is_printed_acts_on_no_terminal() -> None:
+    text = NASTY + "\x7f\x9b31m\u2028\u2066\U000e0041"
+    for printed in (result_json(tainted(text).grade), class_json([tainted(text).grade])):
+        assert not ACTIVE.search(printed)
+    assert strict(result_json(tainted(text).grade))["submission"]["id"] == text
 
 
 # --- CSV ------------------------------------------------------------------------------------------------------------

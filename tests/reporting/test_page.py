@@ -18,11 +18,14 @@ from hypothesis import strategies as st
 from grader.language import ENGLISH, RUSSIAN
 from grader.records import Cell, CellKind, Report, Status, say
 from grader.reporting import html
-from grader.reporting.html import class_page, student_page
+from grader.reporting.html import class_page, class_pages, student_page
+from grader.reporting.overview import overview
 
 from .factories import (
     NASTY,
+    bands,
     class_grades,
+    class_reports,
     curve,
     exhibit,
     finding,
@@ -45,9 +48,10 @@ p a h1 h2 h3 h4 ul ol li dl dt dd table caption thead tbody tr th td blockquote 
 svg symbol use desc path circle rect text g
 """
 ATTRIBUTES = """
-lang charset http-equiv content name class id href role tabindex scope colspan title data-sortable data-sort data-key
-aria-label aria-labelledby aria-hidden focusable viewbox preserveaspectratio d x y cx cy r rx width height text-anchor
+lang charset http-equiv content name class id href role tabindex scope colspan title data-sortable data-filterable data-sort data-key
+aria-label aria-labelledby open aria-hidden focusable viewbox preserveaspectratio d x y cx cy r rx width height text-anchor
 """
+LINK = r"#.*|(\.\./)?[\w%.~-]+/report\.html(#[\w%.~-]+)?|(\.\./)?index\.html|(review/)?[\w.~-]+\.html"
 PAYLOADS = [
     "<script>alert(1)</script>",
     "</script><script>alert(1)</script>",
@@ -80,6 +84,19 @@ PAYLOADS = [
     "\ud800\udfff",
     "\x00<b>\x00",
     "<a href='//evil/?" + "x" * 3000,
+    "<iframe srcdoc='<script>parent.alert(1)</script>'>",
+    "<object data='data:text/html,<script>alert(1)</script>'><embed src=//evil>",
+    "<details open ontoggle=alert(1)><video><source onerror=alert(1)>",
+    "<input autofocus onfocus=alert(1)><a href=vbscript:alert(1)>",
+    "<p style='background:url(//evil)'>",
+    "<use href='data:image/svg+xml,<svg onload=alert(1)>#x'/>",
+    "<template><script>alert(1)</script></template><noscript><p title='</noscript><img src=x onerror=alert(1)>'>",
+    "%3Cscript%3Ealert(1)%3C/script%3E",
+    "\\u003cscript\\u003ealert(1)\\x3c/script>",
+    "\u00adjava\tscript:alert(1)",
+    "\b" * 200 + "\x9b31m\x85\u2028\u2029",
+    "::error file=x::forged\r::warning::forged",
+    '=HYPERLINK("//evil")',
 ]
 
 
@@ -108,11 +125,21 @@ class Parsed(HTMLParser):
         self.text.append(data)
 
 
-def both_pages(text: str) -> tuple[str, str]:
+def both_pages(text: str) -> tuple[str, ...]:
+    """The page of a student, and those of the class: index, curves, worksheets."""
     made = tainted(text)
     failed = replace(ungraded(text), error=say("{text}", text=text))
     message = say("{text}", text=text)
-    return student_page(made, data_note=message), class_page((made.grade, failed), title=text, data_note=message)
+    shown = overview(made)
+    twice = tuple(replace(shown, id=f"{text}{n}", series=frozenset({1})) for n in range(2))
+    pages = class_pages((made.grade, failed), (shown, *twice), {}, title=text, data_note=message)
+    return student_page(made, data_note=message), *pages.values()
+
+
+def pages_of_a_class() -> dict[str, str]:
+    reports = class_reports()
+    overviews = tuple(map(overview, reports))
+    return dict(class_pages([r.grade for r in reports], overviews, bands(), title="Homework 3", data_note=NOTE))
 
 
 # --- expected pages -------------------------------------------------------------------------------------------------
@@ -123,9 +150,9 @@ def test_the_student_page_is_the_expected_one(same_as_gold: Callable[[str, str],
     same_as_gold("student.html", student_page(shown, data_note=NOTE))
 
 
-def test_the_class_page_is_the_expected_one(same_as_gold: Callable[[str, str], None]) -> None:
-    grades = class_grades()
-    same_as_gold("class.html", class_page((*grades[:3], grades[-1]), title="Homework 3", data_note=NOTE))
+@pytest.mark.parametrize("path", ["index.html", "review/curves.html", "review/relu.conclusion.html"])
+def test_a_page_of_the_class_is_the_expected_one(path: str, same_as_gold: Callable[[str, str], None]) -> None:
+    same_as_gold(f"class-{Path(path).name}", pages_of_a_class()[path])
 
 
 def test_the_page_of_an_ungraded_submission_is_the_expected_one(same_as_gold: Callable[[str, str], None]) -> None:
@@ -199,7 +226,7 @@ def test_only_known_tags_and_attributes_appear() -> None:
 def test_links_stay_on_the_page_or_lead_to_a_report() -> None:
     for page in (*both_pages("//evil/a?b#c"), *both_pages("javascript:alert(1)"), *both_pages("../../etc")):
         for _, _, target in (attribute for attribute in Parsed(page).attributes if attribute[1] == "href"):
-            assert re.fullmatch(r"#.*|[\w%.~-]+/report\.html", target), target
+            assert re.fullmatch(LINK, target), target
 
 
 def test_nothing_is_fetched_from_anywhere() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import multiprocessing
+import platform
 import shutil
 import socket
 import subprocess
@@ -14,14 +17,16 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from grader import store, workplace
 from grader.data import digits, save, slice_for
+from grader.errors import CannotWrite, GraderError
 from grader.places import reference_folder
 from grader.records import Execution
-from grader.sandbox import Limits, WarmWorker, bubblewrap
+from grader.sandbox import Limits, WarmWorker, bubblewrap, seccomp
 from grader.sandbox.plan import Plan
 from grader.stages import execution
 
-pytestmark = pytest.mark.skipif(bubblewrap.unavailable() is not None, reason="bubblewrap cannot make a box here")
+pytestmark = pytest.mark.skipif(bubblewrap.unavailable() is not None, reason=str(bubblewrap.unavailable()))
 
 MARK = "warm-worker-test"
 Run = Callable[..., Execution]
@@ -110,6 +115,19 @@ def test_a_notebook_has_no_rights_and_sees_neither_the_worker_nor_the_host(run: 
     assert found[3:] == ["/dev/null", "False", "[]"]
 
 
+def test_system_calls_are_refused_in_a_fork_as_in_its_box(run: Run) -> None:
+    number = seccomp.numbers(platform.machine())
+    table = {name: number[name] for name in (*seccomp.REFUSED, *seccomp.UNKNOWN) if name in number}
+    (found,) = texts(
+        run(
+            "import ctypes, errno\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+            "def error_of(number):\n    return libc.syscall(number, *[-1] * 6) and errno.errorcode[ctypes.get_errno()]\n"
+            f"print({{name: error_of(number) for name, number in {table}.items()}})"
+        )
+    )
+    assert ast.literal_eval(found) == {name: "EPERM" if name in seccomp.REFUSED else "ENOSYS" for name in table}
+
+
 def test_what_a_notebook_kills_is_itself_alone(run: Run) -> None:
     dead = run(
         "import os, signal\nfor n in range(1, 5):\n    try: os.kill(n, 0)\n    except OSError: pass\nos.kill(-1, 9)"
@@ -175,3 +193,23 @@ def test_the_worker_ends_when_its_grader_is_killed() -> None:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     shutil.rmtree(Path(path).parent)
+
+
+def test_a_runner_that_is_killed_leaves_no_evidence_of_a_notebook_that_stopped(run: Run) -> None:
+    before = set(multiprocessing.active_children())
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(run, "print('first')", "import time; time.sleep(50)")
+        while not any(workplace.folder().glob("gr-*/outcome.json")) and not asked.done():
+            time.sleep(0.05)  # until the first cell has been saved: that could be taken for a result
+        (runner,) = set(multiprocessing.active_children()) - before
+        runner.kill()
+        with pytest.raises(GraderError, match="ended without a result"):
+            asked.result()
+
+
+def test_a_disk_that_is_full_when_a_notebook_ends_is_not_held_against_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "RESERVE_MIB", 1 << 40)
+    with pytest.raises(CannotWrite, match="all but full"):
+        run("print('done')")

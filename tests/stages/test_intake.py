@@ -188,7 +188,7 @@ def test_a_folder_of_folders_and_archives_is_a_class(box: Path, find: Find, read
     put(box / ".git" / "x.ipynb", notebook())
     (box / "empty").mkdir()
     found = find()
-    assert list(found) == ["a", "b", "ivanova", "petrov", "Сидоров_12_assignsubmission_file"]
+    assert list(found) == ["a", "b", "ivanova", "petrov", "Сидоров_12"]
     assert [read(c)[0] for c in found.values()] == ["a", "b", "ivanova", "petrov", "sidorov"]
     assert [len(read(c)[1]) for c in found.values()] == [0, 0, 2, 2, 2]
 

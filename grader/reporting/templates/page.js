@@ -39,3 +39,55 @@ document.querySelectorAll("table[data-sortable]").forEach((table) => {
     head.append(button);
   });
 });
+
+// Tables that can be filtered get a field for names and a choice of rows; without JavaScript all rows are there.
+document.querySelectorAll("table[data-filterable]").forEach((table) => {
+  const rows = Array.from(table.tBodies[0].rows);
+  const heads = Array.from(table.querySelectorAll("th[data-sort]"));
+  const box = document.createElement("form");
+  const name = document.createElement("input");
+  const choice = document.createElement("select");
+  const told = document.createElement("output");
+  const labelled = (text, field) => {
+    const label = document.createElement("label");
+    label.append(text, field);
+    return label;
+  };
+  const offer = (text, test) => {
+    const option = document.createElement("option");
+    option.textContent = text;
+    choice.append(option);
+    return test;
+  };
+  const has = (column, ...statuses) => (row) =>
+    statuses.some((status) => row.cells[column].classList.contains("is-" + status));
+  const any = (status) => (row) => Array.from(row.cells).some((cell) => cell.classList.contains("is-" + status));
+  const tests = [
+    offer({{ _("all") | tojson }}, () => true),
+    offer({{ _("wait for a person") | tojson }}, any("review")),
+    offer({{ _("undecided somewhere") | tojson }}, any("undecided")),
+    ...heads.map((head, column) => head.classList.contains("tilted")
+      ? offer({{ _("not passed:") | tojson }} + " " + head.textContent.trim(), has(column, "failed", "partial", "blocked", "undecided", "review"))
+      : null).filter((test) => test),
+  ];
+  const show = () => {
+    const wanted = name.value.trim().toLowerCase();
+    const fits = tests[choice.selectedIndex];
+    let shown = 0;
+    rows.forEach((row) => {
+      row.hidden = !(row.cells[0].dataset.key.toLowerCase().includes(wanted) && fits(row));
+      shown += row.hidden ? 0 : 1;
+    });
+    told.textContent = {{ _("shown:") | tojson }} + " " + shown + " / " + rows.length;
+  };
+  name.type = "search";
+  name.autocomplete = "off";
+  box.className = "filter";
+  box.setAttribute("role", "search");
+  box.addEventListener("submit", (event) => event.preventDefault());
+  name.addEventListener("input", show);
+  choice.addEventListener("change", show);
+  box.append(labelled({{ _("Name") | tojson }}, name), labelled({{ _("Rows") | tojson }}, choice), told);
+  table.closest(".scroll").before(box);
+  show();
+});
