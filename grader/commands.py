@@ -119,10 +119,10 @@ def grade(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="gr-intake-") as workspace:
         intake = take_in(options.paths, Path(workspace))
         candidates = intake.candidates
-        print(roll.roll(intake), file=sys.stderr)
         jobs = _jobs(options.jobs, len(candidates))
         with prepared(options, evidence) as usual:
             setup = dataclasses.replace(usual, decisions=decisions)
+            print(roll.roll(intake), file=sys.stderr)
             with journal.opened(evidence) as known, display(len(candidates)) as watch:
                 outcome = batch.grade_all(candidates, setup, options.out, jobs, watch, journal=known)
             return _tell(outcome, setup, options, digest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import multiprocessing.util
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -35,11 +36,12 @@ pytestmark = [
 LIMITS = Limits(memory_mib=1536, processes=128, disk_mib=96, file_mib=48, files=4000, cpu_seconds=60)
 SECONDS_PER_CELL = 12.0
 JOBS = 2
+LEAST_OF_BOXES = 1_880_000_000  # grader.sandbox.users
 FINGERPRINT = """
 import builtins, os, sys
 print(sorted(os.environ), sorted(sys.modules), sorted(vars(builtins)), sys.path, [type(f).__name__ for f in sys.meta_path], sys.getrecursionlimit())
 print([sorted(os.listdir(p)) for p in ("/", "/tmp", "/dev/shm", "/box", "/trace", "/course", "/data", "/inside")])
-print([open(f"/proc/self/{n}").read() for n in ("limits", "cgroup")], os.getuid(), os.umask(0o22), np.random.get_state()[1][:3])
+print([open(f"/proc/self/{n}").read() for n in ("limits", "cgroup")], os.umask(0o22), np.random.get_state()[1][:3])
 """
 
 
@@ -65,6 +67,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Hos
 def temporary() -> Iterator[Path]:
     """Where the grader puts what is temporary, and nobody else: what is left there was left by it."""
     before = tempfile.tempdir
+    multiprocessing.util.get_temp_dir()  # which stays until this process ends
     with tempfile.TemporaryDirectory(prefix="h-", dir="/tmp") as name:
         Path(name).chmod(0o755)
         tempfile.tempdir = name
@@ -181,7 +184,7 @@ def strangers() -> list[str]:
     for path in Path("/proc").glob("[0-9]*"):
         try:
             words = (path / "cmdline").read_bytes().split(b"\0")
-            ours = path.stat().st_uid == bubblewrap.inside_user() or words[:2] == [b"sleep", b"599"]
+            ours = path.stat().st_uid > LEAST_OF_BOXES or words[:2] == [b"sleep", b"599"]
             if ours and not is_held(path.name):
                 found.append(f"{path.name} {words}")
         except OSError:
