@@ -47,7 +47,6 @@ from grader.records import Decision, Floats, Ints, Report, Status, say
 from grader.reporting import machine, roll, terminal
 from grader.reporting.overview import Subject
 from grader.reporting.text import inert, one_line
-from grader.reporting.words import count
 from grader.sandbox import WarmWorker, choose, describe
 from grader.sandbox.plan import Plan
 from grader.situations import Situation, load_all
@@ -241,17 +240,26 @@ def review(options: argparse.Namespace) -> int:
         if options.read is not None:
             made = reviews.read_sheet(options.read, subjects, known, by, on)
             reviews.record(path, made)
-            print(f"{count(len(made), 'decision')} taken over.")
+            print(tr_n("{n} decision taken over.", "{n} decisions taken over.", len(made)))
         elif left:
             reviewing.ask(left, options.out, by, on, lambda decision: reviews.record(path, decision))
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise UsageError(f"{error.filename or path} cannot be written: {error.strerror}.") from error
+        raise UsageError(
+            say("{path} cannot be written: {why}.", path=str(error.filename or path), why=str(error.strerror))
+        ) from error
     waiting = len(reviews.waiting(subjects, reviews.read(path)))
     print(
-        f"{count(waiting, 'answer')} of {len(subjects)} to be decided. Decisions are in {path}; the `grader grade` command "
-        "that wrote these results, given again, takes them into points and pages. It runs no notebook again."
+        tr_n(
+            "{n} answer of {all} to be decided. Decisions are in {path}; the `grader grade` command "
+            "that wrote these results, given again, takes them into points and pages. It runs no notebook again.",
+            "{n} answers of {all} to be decided. Decisions are in {path}; the `grader grade` command "
+            "that wrote these results, given again, takes them into points and pages. It runs no notebook again.",
+            waiting,
+            all=len(subjects),
+            path=str(path),
+        )
     )
     return 0
 
@@ -263,17 +271,28 @@ def _subjects(out: Path) -> list[Subject]:
         names = [str(result["submission"]["id"]) for result in results]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
-            f"There are no results of a class in {out}. Name the folder that `grader grade` wrote."
+            say(
+                "There are no results of a class in {folder}. Name the folder that `grader grade` wrote.",
+                folder=str(out),
+            )
         ) from error
     return [subject for shown in read_overviews(out, names) for subject in shown.subjects]
 
 
 def _write_sheet(path: Path, out: Path, subjects: Sequence[Subject], known: Mapping[str, Decision]) -> int:
     if path.exists():
-        raise UsageError(f"{path} is there already, and may hold somebody's work. Name another file.")
+        raise UsageError(
+            say("{path} is there already, and may hold somebody's work. Name another file.", path=str(path))
+        )
     store.write_text(path, reviews.sheet(subjects, known))
     print(
-        f"{count(len(subjects), 'answer')}: {path}. Fill in `points` and `comment`; then grader review {out} --read {path}."
+        tr_n(
+            "{n} answer: {path}. Fill in `points` and `comment`; then grader review {folder} --read {path}.",
+            "{n} answers: {path}. Fill in `points` and `comment`; then grader review {folder} --read {path}.",
+            len(subjects),
+            path=str(path),
+            folder=str(out),
+        )
     )
     return 0
 
@@ -282,7 +301,7 @@ def _login() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError) as error:
-        raise UsageError("This login has no name. Say who decides: --by NAME.") from error
+        raise UsageError(say("This login has no name. Say who decides: --by NAME.")) from error
 
 
 # --- reference build ------------------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ document.querySelectorAll("table[data-filterable]").forEach((table) => {
       row.hidden = !(row.cells[0].dataset.key.toLowerCase().includes(wanted) && fits(row));
       shown += row.hidden ? 0 : 1;
     });
-    told.textContent = {{ _("shown:") | tojson }} + " " + shown + " / " + rows.length;
+    told.textContent = {{ _("{shown} of {all} shown") | tojson }}.replace("{shown}", shown).replace("{all}", rows.length);
   };
   name.type = "search";
   name.autocomplete = "off";
