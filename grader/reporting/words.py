@@ -69,6 +69,11 @@ def of_points(value: float, most: int) -> str:
     return tr_n("{earned} of {n} point", "{earned} of {n} points", most, earned=points(value))
 
 
+def count(n: int, one: str, many: str | None = None) -> str:
+    """`1 point`, `2 points`: in English, for machine formats. What people read has `tr_n`."""
+    return f"{n} {one if n == 1 else many or one + 's'}"
+
+
 def role_words(role: str) -> str:
     """`validation_loss` as `validation loss`."""
     return tr(role.replace("_", " "))
