@@ -92,7 +92,7 @@ def test_what_a_finding_says_is_a_message(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(GRADER.glob("reporting/templates/*.html")), ids=lambda path: path.name)
 def test_no_template_has_words_of_its_own(path: Path) -> None:
-    bare = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "", path.read_text("utf-8"), flags=re.DOTALL)
+    bare = re.sub(r"\{\{.*?\}\}|\{%.*?%\}|<code>[^<]*</code>", "", path.read_text("utf-8"), flags=re.DOTALL)
     labels = re.findall(r'aria-label="([^"]*)"', bare)
     texts = re.findall(r">([^<>]*)<", bare)
     assert [text for text in (*labels, *texts) if re.search("[A-Za-z]{2}", text)] == []
