@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from concurrent.futures import ThreadPoolExecutor
 
@@ -95,6 +96,7 @@ def test_our_own_errors_speak_both_languages() -> None:
     assert str(error) == "There is no file a.npz."
     with using(RUSSIAN):
         assert shown(error.message) == "Файла a.npz нет."
+        assert shown(copy.copy(error).message) == "Файла a.npz нет."  # as from another process
 
 
 # --- which language -------------------------------------------------------------------------------------------------
