@@ -20,7 +20,7 @@ from grader import __version__, receipt, workplace
 from grader.descendants import end_descendants
 from grader.errors import CannotWrite, GraderError, is_of_disk
 from grader.exports import FORMATS
-from grader.language import LANGUAGES, of_environment, shown, speak, tr
+from grader.language import LANGUAGES, current, of_environment, shown, speak, tr
 from grader.reporting.text import inert
 
 
@@ -230,8 +230,9 @@ def _run(options: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    speak(of_environment(os.environ))
     options = parser().parse_args(argv)
-    speak(getattr(options, "lang", None) or of_environment(os.environ))
+    speak(getattr(options, "lang", None) or current())
     try:
         return _run(options)
     except GraderError as error:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from grader.cli import main
 from grader.errors import UsageError
 from grader.language import (
     ENGLISH,
@@ -97,6 +98,21 @@ def test_our_own_errors_speak_both_languages() -> None:
     with using(RUSSIAN):
         assert shown(error.message) == "Файла a.npz нет."
         assert shown(copy.copy(error).message) == "Файла a.npz нет."  # as from another process
+
+
+def test_the_command_line_speaks_as_it_is_asked_else_as_the_locale_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["check", "nowhere.ipynb"]
+    for locale, more, said in (
+        ("C", [], "There is no notebook nowhere.ipynb."),
+        ("C", ["--lang", "ru"], "Ноутбука nowhere.ipynb нет."),
+        ("ru_RU.UTF-8", [], "Ноутбука nowhere.ipynb нет."),
+        ("ru_RU.UTF-8", ["--lang", "en"], "There is no notebook nowhere.ipynb."),
+    ):
+        monkeypatch.setenv("LC_ALL", locale)
+        assert main([*asked, *more]) == 2
+        assert capsys.readouterr().err.startswith(f"grader: {said}")
 
 
 # --- which language -------------------------------------------------------------------------------------------------
