@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test check bench messages lock clean
 
 demo: $(VENV)/runtime.stamp
 	@$(BIN)/grader doctor
@@ -25,6 +25,10 @@ check: $(VENV)/dev.stamp
 # How fast it is, on this machine: hours, since whole MNIST is trained on several times. BENCH="--rows 4,5" measures less.
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench $(BENCH)
+
+# Collect what is said to people into the catalogues of grader/locale, and compile them: docs/languages.md.
+messages: $(VENV)/dev.stamp
+	$(BIN)/python -m tools.messages
 
 $(UV):
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "Python 3.11 to 3.13 is needed; name it: make PYTHON=python3.12 " + "…"'

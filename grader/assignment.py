@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.errors import BrokenReference, UsageError
-from grader.records import Criterion
+from grader.records import Criterion, say
 from grader.sandbox import Limits
 
 _MAX_BYTES = 1 << 20  # of assignment.toml, which has a few kilobytes
@@ -69,7 +69,13 @@ class Assignment:
 
     def profile(self, name: str) -> Profile:
         if name not in self.profiles:
-            raise UsageError(f"There is no profile {name!r}; the assignment has {', '.join(self.profiles)}.")
+            raise UsageError(
+                say(
+                    "There is no profile {name}; the assignment has {known}.",
+                    name=repr(name),
+                    known=", ".join(self.profiles),
+                )
+            )
         return self.profiles[name]
 
 
@@ -79,12 +85,18 @@ def load_assignment(folder: Path) -> Assignment:
     try:
         return _assignment(folder, tomllib.loads(_text(path)))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise UsageError(f"There is no assignment.toml in {folder}. Name the folder that holds it.") from error
+        raise UsageError(
+            say("There is no assignment.toml in {folder}. Name the folder that holds it.", folder=str(folder))
+        ) from error
     except RecursionError as error:
-        raise BrokenReference(f"{path} cannot be used: it is nested too deeply. Mend it and try again.") from error
+        raise _unusable(path, "it is nested too deeply") from error
     except (OSError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error).rstrip(".")
-        raise BrokenReference(f"{path} cannot be used: {reason[:300]}. Mend it and try again.") from error
+        raise _unusable(path, reason[:300]) from error
+
+
+def _unusable(path: Path, why: str) -> BrokenReference:
+    return BrokenReference(say("{path} cannot be used: {why}. Mend it and try again.", path=str(path), why=why))
 
 
 def _text(path: Path) -> str:

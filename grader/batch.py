@@ -154,11 +154,14 @@ class _Batch:
 
 
 def _set_aside() -> SetAside:
-    return SetAside(
-        f"The grader itself was killed {MOST_CRASHES} times while it was at work on it, so it is not tried again. "
+    sentence = say(
+        "The grader itself was killed {times} times while it was at work on it, so it is not tried again. "
         "Look whether memory is short, then try once more: grade it alone into another folder (--out), or delete "
-        f".evidence/{journals.NAME} in the folder of the results and give the same command."
+        "{journal} in the folder of the results and give the same command.",
+        times=MOST_CRASHES,
+        journal=f".evidence/{journals.NAME}",
     )
+    return SetAside(sentence)
 
 
 def common_digest(setup: Setup) -> str:
@@ -171,6 +174,7 @@ def common_digest(setup: Setup) -> str:
         "seed": plan.seed,
         "sandbox": plan.mechanism,
         "accelerated": plan.accelerated,
+        "language": setup.language,
         "decisions": sorted((key, repr(decision)) for key, decision in setup.decisions.items()),
     }
     return receipt.digest_of(settings, [Path(__file__).parent, setup.assignment.folder])
@@ -209,7 +213,7 @@ def _ungraded(candidate: Candidate, setup: Setup, error: Exception) -> Report:
         if isinstance(error, UnreadableSubmission)
         else say(
             "The harness failed on this submission; that is not its author's fault. {reason}",
-            reason=str(error) if isinstance(error, GraderError) else repr(error),
+            reason=error.message if isinstance(error, GraderError) else repr(error),
         )
     )
     grade = Grade(
@@ -231,7 +235,12 @@ def write_class(grades: Sequence[Grade], setup: Setup, out: Path) -> None:
     store.write_text(out / "grades.csv", machine.grades_csv(grades))
     overviews = read_overviews(out, [grade.id for grade in grades])
     pages = html.class_pages(
-        grades, overviews, setup.reference.bands, title=setup.assignment.name, data_note=data_note(setup)
+        grades,
+        overviews,
+        setup.reference.bands,
+        title=setup.assignment.name,
+        data_note=data_note(setup),
+        language=setup.language,
     )
     for name, page in pages.items():
         store.write_text(out / name, page)

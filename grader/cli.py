@@ -20,6 +20,7 @@ from grader import __version__, receipt, workplace
 from grader.descendants import end_descendants
 from grader.errors import CannotWrite, GraderError, is_of_disk
 from grader.exports import FORMATS
+from grader.language import LANGUAGES, current, of_environment, shown, speak, tr
 from grader.reporting.text import inert
 
 
@@ -42,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
         verbs.add_parser("student-package", help="pack what students need to check themselves, without the solution")
     )
     doctor = verbs.add_parser("doctor", help="say what this machine can do, and how to get what is missing")
+    _add_language(doctor)
     doctor.set_defaults(run="doctor")
     return top
 
@@ -170,6 +172,7 @@ def _add_common(verb: argparse.ArgumentParser) -> None:
         help="what the notebooks are run on (default: auto)",
     )
     _add_reference_folder(verb)
+    _add_language(verb)
     verb.add_argument(
         "--without-sandbox",
         action="store_true",
@@ -179,6 +182,15 @@ def _add_common(verb: argparse.ArgumentParser) -> None:
         "--no-acceleration",
         action="store_true",
         help="run library code as it is, operation by operation: same results, several times slower",
+    )
+
+
+def _add_language(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--lang",
+        choices=LANGUAGES,
+        default=None,
+        help="the language of pages and terminal (default: each notebook's own; in the terminal, that of the locale)",
     )
 
 
@@ -195,7 +207,7 @@ def _add_reference_folder(verb: argparse.ArgumentParser) -> None:
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError("a number from 1 on is needed")
+        raise argparse.ArgumentTypeError(tr("a number from 1 on is needed"))
     return number
 
 
@@ -204,7 +216,7 @@ def _run(options: argparse.Namespace) -> int:
     held = receipt.for_command(options) if options.run == "grade" else None
     if held is not None:
         print(held.printed, end="")
-        print("Nothing has changed since the last time; nothing was run.", file=sys.stderr)
+        print(tr("Nothing has changed since the last time; nothing was run."), file=sys.stderr)
         return held.code
     if options.run == "export":
         from grader.exports.command import export
@@ -218,21 +230,24 @@ def _run(options: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    speak(of_environment(os.environ))
     options = parser().parse_args(argv)
+    speak(getattr(options, "lang", None) or current())
     try:
         return _run(options)
     except GraderError as error:
-        print(f"grader: {inert(str(error))}", file=sys.stderr)
+        print(f"grader: {inert(shown(error.message))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("grader: interrupted. What was finished is kept; the same command goes on from there.", file=sys.stderr)
+        sentence = tr("interrupted. What was finished is kept; the same command goes on from there.")
+        print(f"grader: {sentence}", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
         return 0
     except OSError as error:
         if not is_of_disk(error):
             raise
-        print(f"grader: {CannotWrite.because_of(error, Path.cwd())}", file=sys.stderr)
+        print(f"grader: {shown(CannotWrite.because_of(error, Path.cwd()).message)}", file=sys.stderr)
         return CannotWrite.exit_code
 
 

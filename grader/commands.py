@@ -38,15 +38,15 @@ from grader.exports.results import Result, parse
 from grader.formats.notebooks import read_notebook
 from grader.homework import HOMEWORK, at_once
 from grader.judging import read_overviews
+from grader.language import tr, tr_n
 from grader.pipeline import Setup
 from grader.places import reference_folder
 from grader.processes import threads
 from grader.progress import display
-from grader.records import Decision, Floats, Ints, Report, Status
+from grader.records import Decision, Floats, Ints, Report, Status, say
 from grader.reporting import machine, roll, terminal
 from grader.reporting.overview import Subject
 from grader.reporting.text import inert, one_line
-from grader.reporting.words import count
 from grader.sandbox import WarmWorker, choose, describe
 from grader.sandbox.plan import Plan
 from grader.situations import Situation, load_all
@@ -95,6 +95,7 @@ def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bo
             data_digest=data.digest,
             reference=store.read_reference(assignment, profile.name, data.name),
             evidence=evidence or Path(folder, "evidence"),
+            language=options.lang,
         )
 
 
@@ -128,7 +129,8 @@ def grade(options: argparse.Namespace) -> int:
 
 def _tell(outcome: batch.Outcome, setup: Setup, options: argparse.Namespace, digest: str | None) -> int:
     """Print what became of a class, and leave a receipt if all of it could be graded."""
-    lines = [*map(terminal.one_line, outcome.grades), inert(f"Pages: {options.out / 'index.html'}")]
+    pages = inert(tr("Pages: {path}", path=str(options.out / "index.html")))
+    lines = [*map(terminal.one_line, outcome.grades), pages]
     printed, code = "\n".join(lines) + "\n", _exit_code(outcome, options.fail_under)
     print(printed, end="")
     as_asked = setup.data_name == "mnist" or options.data != "auto"
@@ -146,7 +148,9 @@ def _exit_code(outcome: batch.Outcome, fail_under: float | None) -> int:
 def check(options: argparse.Namespace) -> int:
     """Grade one notebook and print the result. The notebook is the caller's own: it may run unconfined."""
     if not options.notebook.is_file():
-        raise UsageError(f"There is no notebook {options.notebook}. Name the .ipynb file that you want to check.")
+        raise UsageError(
+            say("There is no notebook {path}. Name the .ipynb file that you want to check.", path=str(options.notebook))
+        )
     return _watch(options) if options.watch else _check(options)
 
 
@@ -156,7 +160,8 @@ def _check(options: argparse.Namespace) -> int:
         with display(1, quiet=options.format != "text" or options.watch) as watch:
             report = batch.grade_candidate(candidate, setup, Path(workspace), lambda stage: watch(candidate.id, stage))
         if setup.plan.mechanism == "none":
-            print("grader: the sandbox is missing; the notebook ran unconfined, with your own rights.", file=sys.stderr)
+            unconfined = tr("the sandbox is missing; the notebook ran unconfined, with your own rights.")
+            print(f"grader: {unconfined}", file=sys.stderr)
         print(_FORMATS[options.format](report))
         if options.format == "github":
             _add_summary(report)
@@ -213,7 +218,9 @@ def _add_summary(report: Report) -> None:
 def _own(options: argparse.Namespace, workspace: Path) -> Candidate:
     """The one candidate of `check`: the notebook alone, or together with the logs that were named."""
     if options.logs is not None and not options.logs.exists():
-        raise UsageError(f"There are no logs at {options.logs}. Name the folder logs/ or an archive of it.")
+        raise UsageError(
+            say("There are no logs at {path}. Name the folder logs/ or an archive of it.", path=str(options.logs))
+        )
     return dataclasses.replace(find_submissions([options.notebook], workspace)[0], logs=options.logs)
 
 
@@ -233,17 +240,26 @@ def review(options: argparse.Namespace) -> int:
         if options.read is not None:
             made = reviews.read_sheet(options.read, subjects, known, by, on)
             reviews.record(path, made)
-            print(f"{count(len(made), 'decision')} taken over.")
+            print(tr_n("{n} decision taken over.", "{n} decisions taken over.", len(made)))
         elif left:
             reviewing.ask(left, options.out, by, on, lambda decision: reviews.record(path, decision))
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise UsageError(f"{error.filename or path} cannot be written: {error.strerror}.") from error
+        raise UsageError(
+            say("{path} cannot be written: {why}.", path=str(error.filename or path), why=str(error.strerror))
+        ) from error
     waiting = len(reviews.waiting(subjects, reviews.read(path)))
     print(
-        f"{count(waiting, 'answer')} of {len(subjects)} to be decided. Decisions are in {path}; the `grader grade` command "
-        "that wrote these results, given again, takes them into points and pages. It runs no notebook again."
+        tr_n(
+            "{n} answer of {all} to be decided. Decisions are in {path}; the `grader grade` command "
+            "that wrote these results, given again, takes them into points and pages. It runs no notebook again.",
+            "{n} answers of {all} to be decided. Decisions are in {path}; the `grader grade` command "
+            "that wrote these results, given again, takes them into points and pages. It runs no notebook again.",
+            waiting,
+            all=len(subjects),
+            path=str(path),
+        )
     )
     return 0
 
@@ -255,17 +271,28 @@ def _subjects(out: Path) -> list[Subject]:
         names = [str(result["submission"]["id"]) for result in results]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
-            f"There are no results of a class in {out}. Name the folder that `grader grade` wrote."
+            say(
+                "There are no results of a class in {folder}. Name the folder that `grader grade` wrote.",
+                folder=str(out),
+            )
         ) from error
     return [subject for shown in read_overviews(out, names) for subject in shown.subjects]
 
 
 def _write_sheet(path: Path, out: Path, subjects: Sequence[Subject], known: Mapping[str, Decision]) -> int:
     if path.exists():
-        raise UsageError(f"{path} is there already, and may hold somebody's work. Name another file.")
+        raise UsageError(
+            say("{path} is there already, and may hold somebody's work. Name another file.", path=str(path))
+        )
     store.write_text(path, reviews.sheet(subjects, known))
     print(
-        f"{count(len(subjects), 'answer')}: {path}. Fill in `points` and `comment`; then grader review {out} --read {path}."
+        tr_n(
+            "{n} answer: {path}. Fill in `points` and `comment`; then grader review {folder} --read {path}.",
+            "{n} answers: {path}. Fill in `points` and `comment`; then grader review {folder} --read {path}.",
+            len(subjects),
+            path=str(path),
+            folder=str(out),
+        )
     )
     return 0
 
@@ -274,7 +301,7 @@ def _login() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError) as error:
-        raise UsageError("This login has no name. Say who decides: --by NAME.") from error
+        raise UsageError(say("This login has no name. Say who decides: --by NAME.")) from error
 
 
 # --- reference build ------------------------------------------------------------------------------------------------
@@ -293,7 +320,7 @@ def build_reference(options: argparse.Namespace) -> int:
         about = {"profile": setup.profile.name, "data": setup.data_name, "versions": dict(execution.versions())}
         path = store.bands_path(setup.assignment.folder, setup.profile.name, setup.data_name)
         store.write_text(path, store.bands_json(dict(zip(seeds, points, strict=True)), about))
-    print(f"Bands of {len(seeds)} seeds: {path}")
+    print(tr_n("Bands of {n} seed: {path}", "Bands of {n} seeds: {path}", len(seeds), path=str(path)))
     return 0
 
 
@@ -310,7 +337,7 @@ def _points(
     case = pipeline.case_of(submission, found, evidence, own)
     points = dict(HOMEWORK.band_points(case, setup.assignment))
     if not points:
-        raise GraderError("The reference solution logged nothing: grade it by itself to see why.")
+        raise GraderError(say("The reference solution logged nothing: grade it by itself to see why."))
     watch(name, "done")
     return points
 
@@ -377,7 +404,9 @@ def _chosen(options: argparse.Namespace) -> tuple[Situation, ...]:
         return tuple(load_situation(options.corpus / name, reference) for name in options.names)
     found = load_all(options.corpus, reference)
     if not found:
-        raise UsageError(f"There are no situations in {options.corpus}. Name their folder with --corpus.")
+        raise UsageError(
+            say("There are no situations in {folder}. Name their folder with --corpus.", folder=str(options.corpus))
+        )
     return found
 
 
@@ -388,8 +417,8 @@ def doctor(options: argparse.Namespace) -> int:
     """Say what this machine can do, and how to get what is missing."""
     lines = [*_programs(), _sandbox_line(), _data_line(), _reference_line(load_assignment(reference_folder()))]
     for good, name, text in lines:
-        print(f"{'ok     ' if good else 'missing'}  {name:<12} {text}")
-    print("\nWays to confine notebooks, the best first. docs/isolation.md says what none of them promises.")
+        print(f"{tr('ok') if good else tr('missing'):<7}  {name:<12} {text}")
+    print("\n" + tr("Ways to confine notebooks, the best first. docs/isolation.md says what none of them promises."))
     print("\n".join(describe()))
     return 0 if all(good for good, name, _ in lines if name != "data") else 3
 
@@ -400,24 +429,24 @@ def _programs() -> Iterator[tuple[bool, str, str]]:
         try:
             yield True, name, version(name)
         except PackageNotFoundError:
-            yield False, name, f"not installed in {sys.prefix}: install the grader again"
+            yield False, name, tr("not installed in {folder}: install the grader again", folder=sys.prefix)
 
 
 def _sandbox_line() -> tuple[bool, str, str]:
     try:
-        return True, "sandbox", f"{choose(allow_unconfined=False)}, the best that works here"
+        return True, "sandbox", tr("{name}, the best that works here", name=choose(allow_unconfined=False))
     except SandboxUnavailable:
-        return False, "sandbox", "none works here: `grade` refuses other people's notebooks"
+        return False, "sandbox", tr("none works here: `grade` refuses other people's notebooks")
 
 
 def _data_line() -> tuple[bool, str, str]:
     path = mnist.cached()
     if path is not None:
-        return True, "data", f"MNIST in {path}"
+        return True, "data", tr("MNIST in {path}", path=str(path))
     return (
         False,
         "data",
-        "MNIST is not in the Keras cache: it is fetched at the first use, else embedded digits are used",
+        tr("MNIST is not in the Keras cache: it is fetched at the first use, else embedded digits are used"),
     )
 
 
@@ -428,5 +457,5 @@ def _reference_line(assignment: Assignment) -> tuple[bool, str, str]:
     return (
         bool(bands),
         "reference",
-        "bands for " + ", ".join(bands) if bands else "no bands: run grader reference build",
+        tr("bands for {names}", names=", ".join(bands)) if bands else tr("no bands: run grader reference build"),
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from grader.assignment import Assignment
+from grader.language import Value
 from grader.records import (
     Case,
     Definition,
@@ -75,7 +76,7 @@ def review(*findings: Finding) -> Verdict:
     return Verdict(status=Status.REVIEW, findings=findings)
 
 
-def undecided(code: str, template: str, **values: str | int | float) -> Verdict:
+def undecided(code: str, template: str, **values: Value) -> Verdict:
     """The harness could not tell: our fault, never the student's loss."""
     finding = Finding(code=code, severity=Severity.WARNING, message=say(template, **values))
     return Verdict(status=Status.UNDECIDED, findings=(finding,))

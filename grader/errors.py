@@ -18,16 +18,19 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TypeGuard
 
-if TYPE_CHECKING:  # what is light to import stays so
-    from grader.records import Message
+from grader.language import Message, listed, noted, say
 
 
 class GraderError(Exception):
     """The harness could not do its work."""
 
     exit_code = 3
+
+    def __init__(self, message: Message | str) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 class UsageError(GraderError):
@@ -60,20 +63,23 @@ class CannotWrite(GraderError):
     def because_of(cls, error: OSError, place: Path) -> CannotWrite:
         """One sentence for what the system said while `place`, or the file that it names itself, was written."""
         where = error.filename if isinstance(error.filename, str) else place
-        return cls(f"{_TROUBLE.get(error.errno or 0, _OTHER).format(where=where, said=error.strerror)} {GO_ON}")
+        trouble = say(_TROUBLE.get(error.errno or 0, _OTHER), where=str(where), said=str(error.strerror))
+        return cls(listed((trouble, GO_ON), " "))
 
 
-GO_ON = "Then give the same command again: what was finished is kept."
-_OTHER = "{where} could not be written ({said}). Mend that, or choose another folder."
-_FULL = "The disk is full: there is no room for {where}. Make room."
-_FORBIDDEN = "{where} may not be written ({said}). Change that, or choose another folder."
+GO_ON = say("Then give the same command again: what was finished is kept.")
+_OTHER = noted("{where} could not be written ({said}). Mend that, or choose another folder.")
+_FULL = noted("The disk is full: there is no room for {where}. Make room.")
+_FORBIDDEN = noted("{where} may not be written ({said}). Change that, or choose another folder.")
 _TROUBLE = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
     errno.EROFS: _FORBIDDEN,
     errno.EACCES: _FORBIDDEN,
     errno.EPERM: _FORBIDDEN,
-    errno.EIO: "The disk failed while {where} was written or read ({said}). Look after it, or choose another folder.",
+    errno.EIO: noted(
+        "The disk failed while {where} was written or read ({said}). Look after it, or choose another folder."
+    ),
 }
 
 
@@ -101,6 +107,4 @@ class SetAside(GraderError):
 class UnreadableSubmission(GraderError):
     """What was handed in is no notebook that can be graded: one clear sentence for its owner."""
 
-    def __init__(self, message: Message) -> None:
-        super().__init__(str(message))
-        self.message = message
+    message: Message

@@ -18,10 +18,12 @@ from enum import EnumType
 from functools import cache
 from itertools import repeat
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from grader.errors import GO_ON, CannotWrite
-from grader.records import Grade
+from grader.language import listed
+from grader.records import Grade, say
 
 NAME = "journal.sqlite"
 MOST_CRASHES = 3  # two may be chance, as when the system is short of memory
@@ -156,9 +158,12 @@ def _connect(place: Path) -> sqlite3.Connection:
 
 
 def _trouble(error: sqlite3.DatabaseError, place: Path) -> CannotWrite:
-    return CannotWrite(
-        f"The journal {place} could not be written ({error}). Make room, or choose another folder. {GO_ON}"
+    trouble = say(
+        "The journal {place} could not be written ({why}). Make room, or choose another folder.",
+        place=str(place),
+        why=str(error),
     )
+    return CannotWrite(listed((trouble, GO_ON), " "))
 
 
 # --- grades as they were ---------------------------------------------------------------------------------------------
@@ -182,8 +187,12 @@ def _made(kind: Any, raw: Any) -> Any:
         return tuple(map(_made, kinds, raw))
     if get_origin(kind) is Mapping:
         return {name: _made(arguments[1], value) for name, value in raw.items()}
-    if type(None) in arguments and len(arguments) == 2:
-        return None if raw is None else _made(arguments[0], raw)
+    if get_origin(kind) in (Union, UnionType):  # at most one of them is a record, and only that is written as a mapping
+        record = next((one for one in arguments if dataclasses.is_dataclass(one)), None)
+        if record is not None and isinstance(raw, dict):
+            return _made(record, raw)
+        others = [one for one in arguments if one not in (record, type(None))]
+        return _made(others[0], raw) if raw is not None and len(others) == 1 else raw
     return kind(raw) if isinstance(kind, EnumType) else raw
 
 

@@ -50,7 +50,7 @@ def write(done: Report, setup: Setup, out: Path) -> Grade:
     execution = done.execution
     files = {
         "result.json": machine.result_json(done.grade),
-        "report.html": html.student_page(done, data_note=data_note(setup)),
+        "report.html": html.student_page(done, data_note=data_note(setup), language=setup.language),
         store.OVERVIEW: overview_json(overview(done, _given(setup.assignment.folder))),
     }
     store.write_results(

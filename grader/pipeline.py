@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import secrets
 import traceback
 from collections.abc import Callable, Mapping
@@ -16,13 +17,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from grader import store
+from grader import language, store
 from grader.assignment import Assignment, Profile
 from grader.contract import Homework
 from grader.formats.events import read_runs
 from grader.processes import threads
 from grader.records import (
     Case,
+    CellKind,
     Criterion,
     Decision,
     Exhibit,
@@ -49,7 +51,7 @@ Progress = Callable[[str], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
     """What is the same for all submissions of a batch: the homework, its data, how it is run, where evidence lies, and what
-    people have decided (`grader.reviews`)."""
+    people have decided (`grader.reviews`). `language` is that of all pages; None leaves each page to its notebook's own."""
 
     homework: Homework
     assignment: Assignment
@@ -59,6 +61,7 @@ class Setup:
     data_digest: str
     reference: Reference
     evidence: Path
+    language: str | None = None
     decisions: Mapping[str, Decision] = field(default_factory=dict)
 
 
@@ -151,12 +154,20 @@ def report_of(case: Case, folder: Path, setup: Setup) -> Report:
                 "data": setup.data_name,
                 "seed": setup.plan.seed,
             },
+            language=language.of_text(_words(case.submission)),
         ),
         submission=case.submission,
         execution=case.execution,
         exhibit=_or_else(Exhibit(), lambda: homework.exhibit(case, assignment)),
         submitted_runs=case.submitted_runs,
     )
+
+
+def _words(submission: Submission) -> str:
+    """What people have written in a notebook: its texts, and the comments in its code."""
+    code = (cell.source for cell in submission.cells if cell.kind is CellKind.CODE)
+    texts = (cell.source for cell in submission.cells if cell.kind is CellKind.MARKDOWN)
+    return "\n".join([*texts, *(comment for source in code for comment in re.findall("#.*", source))])
 
 
 def _or_else(fallback: Shown, made: Callable[[], Shown]) -> Shown:

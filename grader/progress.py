@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from grader.language import say, shown, tr
 from grader.reporting.text import inert
 
 _SAYS = {
-    "running": "running the notebook",
-    "probing": "trying out its functions",
-    "judging": "judging",
-    "done": "done",
+    "running": say("running the notebook"),
+    "probing": say("trying out its functions"),
+    "judging": say("judging"),
+    "done": say("done"),
 }
 
 
@@ -34,11 +35,13 @@ def display(total: int, *, quiet: bool = False) -> Iterator[Callable[[str, str],
 
 
 def _estimate(done: int, total: int, began: float) -> str:
-    """`about 3 min left`, from the mean time of those that are done."""
+    """`, about 3 min left`, from the mean time of those that are done."""
     if not 0 < done < total:
         return ""
     left = (time.monotonic() - began) / done * (total - done)
-    return f", about {left / 60:.0f} min left" if left > 90 else f", about {max(1, round(left))} s left"
+    if left > 90:
+        return ", " + tr("about {n} min left", n=round(left / 60))
+    return ", " + tr("about {n} s left", n=max(1, round(left)))
 
 
 def _lines(total: int) -> Callable[[str, str], None]:
@@ -49,7 +52,7 @@ def _lines(total: int) -> Callable[[str, str], None]:
         with lock:
             done += stage == "done"
             print(
-                f"[{done}/{total}] {inert(name)}: {_SAYS[stage]}{_estimate(done, total, began)}",
+                f"[{done}/{total}] {inert(name)}: {shown(_SAYS[stage])}{_estimate(done, total, began)}",
                 file=sys.stderr,
                 flush=True,
             )
@@ -57,12 +60,16 @@ def _lines(total: int) -> Callable[[str, str], None]:
     return update
 
 
+def _so_far(done: int, total: int) -> str:
+    return tr("{done} of {total}", done=done, total=total)
+
+
 @contextmanager
 def _bars(total: int) -> Iterator[Callable[[str, str], None]]:
     began, rows, done = time.monotonic(), dict[str, TaskID](), 0
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        whole = bars.add_task("class", total=total, note=f"0 of {total}")
+        whole = bars.add_task(tr("class"), total=total, note=_so_far(0, total))
 
         def update(name: str, stage: str) -> None:
             nonlocal done
@@ -70,10 +77,10 @@ def _bars(total: int) -> Iterator[Callable[[str, str], None]]:
                 done += 1
                 if name in rows:
                     bars.remove_task(rows.pop(name))
-                bars.update(whole, completed=done, note=f"{done} of {total}{_estimate(done, total, began)}")
+                bars.update(whole, completed=done, note=_so_far(done, total) + _estimate(done, total, began))
             elif name in rows:
-                bars.update(rows[name], note=_SAYS[stage])
+                bars.update(rows[name], note=shown(_SAYS[stage]))
             else:
-                rows[name] = bars.add_task(inert(name).replace("[", "\\["), total=None, note=_SAYS[stage])
+                rows[name] = bars.add_task(inert(name).replace("[", "\\["), total=None, note=shown(_SAYS[stage]))
 
         yield update

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from grader import language
 from grader.places import keras_mnist, opener, reference_folder
 
 FORMAT = "grader.receipt/1"
@@ -57,7 +58,7 @@ def command_digest(options: argparse.Namespace) -> str | None:
         *([data] if data else ()),
         *([decided] if decided.is_file() else ()),
     )
-    settings = {name: value for name, value in vars(options).items() if name != "jobs"}
+    settings = {name: value for name, value in vars(options).items() if name != "jobs"} | {"speaks": language.current()}
     try:
         return digest_of(settings, trees)
     except OSError:

@@ -19,27 +19,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from grader.language import Message as Message  # noqa: PLC0414 - part of the vocabulary
+from grader.language import say as say  # noqa: PLC0414
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
 # --- what people read -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """A sentence for a person: an English template with its values kept apart, so that it can be translated."""
-
-    template: str
-    values: tuple[tuple[str, str | int | float], ...] = ()
-
-    def __str__(self) -> str:
-        return self.template.format(**dict(self.values)) if self.values else self.template
-
-
-def say(template: str, **values: str | int | float) -> Message:
-    """`say("cell {cell} raised", cell=3)`: the sentence and its values."""
-    return Message(template=template, values=tuple(values.items()))
 
 
 class Severity(enum.StrEnum):
@@ -53,15 +40,16 @@ class Finding:
     """One thing that was seen, with the place where it was seen. In a criterion it explains the points; beside the
     criteria it is a remark and costs nothing.
 
-    `code` is stable and language-neutral; `expected` and `actual` are short texts; `hint` says what to try next;
+    `code` is stable and language-neutral; `expected` and `actual` are short texts: a message, or a plain
+    string where they are code, names or values; `hint` says what to try next;
     `cell` counts from 1 over all cells of the notebook, `line` from 1 within the cell.
     """
 
     code: str
     message: Message
     severity: Severity = Severity.ERROR
-    expected: str | None = None
-    actual: str | None = None
+    expected: Message | str | None = None
+    actual: Message | str | None = None
     hint: Message | None = None
     cell: int | None = None
     line: int | None = None
@@ -274,7 +262,7 @@ class LogFile:
     name: str
     state: FileState
     events: int
-    detail: str = ""
+    detail: Message | str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -470,7 +458,8 @@ class RunSummary:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grade:
     """The verdict on one submission: what result.json holds. `error` is set when it could not be graded, and then
-    there are no points; `harness_failed` tells whether that is our fault."""
+    there are no points; `harness_failed` tells whether that is our fault. `language` is that of the notebook's own words, None
+    when it could not be read."""
 
     id: str
     source: str
@@ -482,6 +471,7 @@ class Grade:
     resources: Resources = Resources()
     environment: Mapping[str, str | int] = dataclasses.field(default_factory=dict)
     error: Message | None = None
+    language: str | None = None
     harness_failed: bool = False
     student: Student | None = None
 

@@ -32,6 +32,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 
 from grader.formats.notebooks import load_node
+from grader.language import noted
 from grader.records import CellRun, CellStatus, Fault, FaultKind, Resources
 from grader.sandbox import MECHANISMS, Program
 from grader.sandbox.box import MIB
@@ -286,12 +287,12 @@ class Drive:
 
 
 _SAYS = {
-    FaultKind.TIMED_OUT: "The time for this cell was over.",
-    FaultKind.KERNEL_DIED: "The kernel died.",
-    FaultKind.OUT_OF_MEMORY: "The notebook used more memory than it may.",
-    FaultKind.DISK_LIMIT: "The notebook wrote more to disk than it may.",
-    FaultKind.FILES_LIMIT: "The notebook made more files than it may.",
-    FaultKind.OUTPUT_LIMIT: "The notebook printed more than it may.",
+    FaultKind.TIMED_OUT: noted("The time for this cell was over."),
+    FaultKind.KERNEL_DIED: noted("The kernel died."),
+    FaultKind.OUT_OF_MEMORY: noted("The notebook used more memory than it may."),
+    FaultKind.DISK_LIMIT: noted("The notebook wrote more to disk than it may."),
+    FaultKind.FILES_LIMIT: noted("The notebook made more files than it may."),
+    FaultKind.OUTPUT_LIMIT: noted("The notebook printed more than it may."),
 }
 _STATUS = {
     FaultKind.RAISED: CellStatus.RAISED,

@@ -36,7 +36,7 @@ import nbformat
 
 from grader.errors import GraderError, UsageError
 from grader.places import reference_folder
-from grader.records import Status
+from grader.records import Status, say
 
 _ACTIONS = ({"find", "with"}, {"replace"}, {"remove"}, {"insert_after"})
 
@@ -74,7 +74,9 @@ def load(folder: Path, reference: Path) -> Situation:
     try:
         return _situation(folder.name, tomllib.loads(path.read_text(encoding="utf-8")), reference)
     except FileNotFoundError as error:
-        raise UsageError(f"There is no {path}. Name a folder that holds a situation.toml.") from error
+        raise UsageError(
+            say("There is no {path}. Name a folder that holds a situation.toml.", path=str(path))
+        ) from error
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"{path} cannot be used: {type(error).__name__}: {error}. Mend it and try again.") from error
 

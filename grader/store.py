@@ -23,7 +23,8 @@ import numpy as np
 
 from grader.assignment import Assignment
 from grader.errors import GO_ON, BrokenReference, CannotWrite, InUse, is_of_disk
-from grader.records import Band, Floats, Ints, Reference
+from grader.language import listed
+from grader.records import Band, Floats, Ints, Reference, say
 
 BANDS_FORMAT = "grader.bands/1"
 OVERVIEW = "overview.json"  # in a submission's folder: what the class's pages show of it
@@ -49,7 +50,19 @@ def check_room(*places: Path) -> None:
         with writing(place):
             free = shutil.disk_usage(place).free >> 20
         if free < RESERVE_MIB:
-            raise CannotWrite(f"The disk of {place} is all but full: {free} MiB are left. Make room. {GO_ON}")
+            raise CannotWrite(
+                listed(
+                    (
+                        say(
+                            "The disk of {place} is all but full: {free} MiB are left. Make room.",
+                            place=str(place),
+                            free=free,
+                        ),
+                        GO_ON,
+                    ),
+                    " ",
+                )
+            )
 
 
 @contextmanager
@@ -75,7 +88,10 @@ def _lock(descriptor: int, root: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise InUse(
-            f"Another command is at work on {root.parent}. Wait until it is done, or choose another folder with --out."
+            say(
+                "Another command is at work on {folder}. Wait until it is done, or choose another folder with --out.",
+                folder=str(root.parent),
+            )
         ) from error
     except OSError as error:
         raise CannotWrite.because_of(error, root) from error
@@ -275,7 +291,9 @@ def read_reference(assignment: Assignment, profile: str, data: str) -> Reference
         bands = {tuple(name.split("/", 1)): _band(band) for name, band in raw["bands"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)[:300]
-        raise BrokenReference(f"{path} cannot be read ({reason}). Build it again: grader reference build.") from error
+        raise BrokenReference(
+            say("{path} cannot be read ({why}). Build it again: grader reference build.", path=str(path), why=reason)
+        ) from error
     return Reference(profile=profile, data=data, bands=bands)
 
 

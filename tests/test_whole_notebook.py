@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -90,6 +91,30 @@ def test_an_unchanged_command_imports_nothing_that_takes_long(quick: Path) -> No
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def test_the_page_of_a_russian_notebook_has_no_english_sentence(quick: Path) -> None:
+    for page in (quick / "solution" / "report.html", quick / "index.html"):
+        text = page.read_text("utf-8")
+        assert '<html lang="ru">' in text
+        quoted = "style|script|code|pre|blockquote|q"
+        shown = re.sub(rf"<({quoted})\b.*?</\1>|<div class=\"prose\">.*?</div>", "", text, flags=re.DOTALL)
+        labels = re.findall(r'(?:aria-label|title)="([^"]*)"', shown)
+        words = [*labels, *re.findall(r">([^<>]+)<", shown)]
+        assert [text for text in words if re.search(r"\b[A-Za-z]*[a-z] [a-z]+\b", text)] == []
+
+
+def test_another_language_is_a_matter_of_judging_alone(quick: Path, tmp_path: Path) -> None:
+    out = tmp_path / "reports"
+    shutil.copytree(quick, out, copy_function=shutil.copy2)
+    before = [(quick / name).read_bytes() for name in ("results.json", "grades.csv", "solution/result.json")]
+    evidence = {path: path.stat().st_mtime_ns for path in (out / ".evidence").rglob("*.ipynb")}
+    assert evidence
+    assert grade(out, "--lang", "en") == 0
+    assert '<html lang="en">' in (out / "solution" / "report.html").read_text("utf-8")
+    assert '<html lang="en">' in (out / "index.html").read_text("utf-8")
+    assert [(out / name).read_bytes() for name in ("results.json", "grades.csv", "solution/result.json")] == before
+    assert {path: path.stat().st_mtime_ns for path in (out / ".evidence").rglob("*.ipynb")} == evidence
 
 
 class Deadly:

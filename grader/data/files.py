@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from grader.data.dataset import Bytes, Dataset
 from grader.errors import DataUnavailable, UsageError
+from grader.language import listed, say
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 _MOST_BYTES = 512 * 1024 * 1024  # of all arrays; MNIST has 55 million
-_NEXT_STEP = "Hand over an .npz in the layout of keras.datasets.mnist, or choose --data mnist or --data embedded."
+_NEXT_STEP = say("Hand over an .npz in the layout of keras.datasets.mnist, or choose --data mnist or --data embedded.")
 
 # `Dataset.digest` of the whole of MNIST in its original order.
 MNIST_DIGEST = "8834b5ae52362b449b11d21f64c7d5d3e674a6214a4a0169cff6f69e16c43ffb"
@@ -27,11 +28,19 @@ def read(path: Path) -> Dataset:
     Raises UsageError when there is no such file, DataUnavailable when it is damaged, too large or holds something else.
     """
     if not path.is_file():
-        raise UsageError(f"There is no file {path}. {_NEXT_STEP}")
+        raise UsageError(listed((say("There is no file {path}.", path=str(path)), _NEXT_STEP), " "))
     try:
         dataset = _dataset(_arrays(path))
     except (OSError, EOFError, MemoryError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataUnavailable(f"{path} cannot be used as data: {str(error).rstrip('.')}. {_NEXT_STEP}") from error
+        raise DataUnavailable(
+            listed(
+                (
+                    say("{path} cannot be used as data: {why}.", path=str(path), why=str(error).rstrip(".")),
+                    _NEXT_STEP,
+                ),
+                " ",
+            )
+        ) from error
     return dataclasses.replace(dataset, name="mnist") if dataset.digest == MNIST_DIGEST else dataset
 
 

@@ -14,6 +14,7 @@ from urllib.request import urlopen
 from grader.data import files
 from grader.data.dataset import Dataset
 from grader.errors import DataUnavailable
+from grader.language import noted, say
 from grader.places import keras_mnist
 
 ADDRESS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
@@ -22,7 +23,7 @@ _TIMEOUT = 10.0  # seconds without an answer
 _LONGEST = 180.0  # seconds for the whole file
 _CHUNK = 1 << 16
 _MOST_BYTES = 64 << 20
-_OPTIONS = (
+_OPTIONS = noted(
     "Put Keras's mnist.npz into {folder}, or hand over your own copy with --data FILE.npz, "
     "or choose --data embedded for the digits that come with the grader."
 )
@@ -52,8 +53,14 @@ def fetch(address: str = ADDRESS, sha256: str = SHA256) -> Path:
             raise OSError("what was received is not the file that Keras expects")
         _write_whole(path, content)
     except (OSError, ValueError) as error:
-        options = _OPTIONS.format(folder=path.parent)
-        raise DataUnavailable(f"MNIST could not be fetched from {address}: {error}. {options}") from error
+        raise DataUnavailable(
+            say(
+                "MNIST could not be fetched from {address}: {why}. {options}",
+                address=address,
+                why=str(error),
+                options=say(_OPTIONS, folder=str(path.parent)),
+            )
+        ) from error
     return path
 
 

@@ -93,7 +93,7 @@ def _everything(finding: Finding) -> str:
 
 
 def _expected_and_actual(finding: Finding) -> tuple[Labelled, ...]:
-    expected, actual = (clip(inert(text), _VALUE) if text else None for text in (finding.expected, finding.actual))
+    expected, actual = (clip(inert(str(text)), _VALUE) if text else None for text in (finding.expected, finding.actual))
     return ("Expected: ", expected), ("Actual: ", actual)
 
 

@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 from grader.errors import GraderError, UnreadableSubmission
+from grader.language import Message, noted, say
 from grader.places import opener
-from grader.records import say
 
 MAX_BYTES = 512 << 20
 """What an archive may hold, and may weigh itself."""
@@ -50,6 +50,7 @@ _MAX_NOTES = 10
 _XZ_MEMORY = 128 * _MIB
 _ENCRYPTED, _UTF8 = 0x1, 0x800  # flags of a zip member
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile bounds what it unpacks at once for these only
+_NO_FILE = noted("a link or a device")
 _DROPPED = frozenset({"__MACOSX", ".DS_Store", ".ipynb_checkpoints"})
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)  # here, not in the archive
 _BROKEN = (
@@ -104,18 +105,18 @@ def names(archive: Path) -> tuple[str, ...]:
         return tuple("/".join(parts) for _, parts in _wanted(members, []))
 
 
-def unpack(archive: Path, target: Path, *, most: int = MAX_BYTES) -> tuple[str, ...]:
+def unpack(archive: Path, target: Path, *, most: int = MAX_BYTES) -> tuple[Message, ...]:
     """Write the archive's files below `target`, a new or empty folder: at most 5000 files and `most` bytes. Returns a
     note on each member that was left out. Raises UnreadableSubmission when the archive cannot be trusted or read,
     GraderError when there is no room for it here."""
-    notes: list[str] = []
+    notes: list[Message] = []
     target.mkdir(parents=True, exist_ok=True)
     with _guarded(archive), _members(archive, MAX_BYTES) as members:
         allowance = _Allowance(archive, most)
         for member, parts in _wanted(members, notes):
             _write(member, target.joinpath(*parts), allowance)
     if len(notes) > _MAX_NOTES:
-        notes[_MAX_NOTES:] = [f"and {len(notes) - _MAX_NOTES} more"]
+        notes[_MAX_NOTES:] = [say("and {n} more", n=len(notes) - _MAX_NOTES)]
     return tuple(notes)
 
 
@@ -136,7 +137,11 @@ def _guarded(archive: Path) -> Iterator[None]:
     except _BROKEN as error:
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
             raise GraderError(
-                f"Cannot unpack {_shown(archive.name)}: {error.strerror}. Make room and try again."
+                say(
+                    "Cannot unpack {name}: {why}. Make room and try again.",
+                    name=_shown(archive.name),
+                    why=str(error.strerror),
+                )
             ) from error
         _refuse(archive, "The archive {name} is damaged or cut off: pack it again and hand it in again.")
 
@@ -169,7 +174,7 @@ class _Allowance:
 # --- members ---------------------------------------------------------------------------------------------------------
 
 
-def _wanted(members: Iterator[_Member], notes: list[str]) -> Iterator[tuple[_Member, tuple[str, ...]]]:
+def _wanted(members: Iterator[_Member], notes: list[Message]) -> Iterator[tuple[_Member, tuple[str, ...]]]:
     """The members to write with the paths that we give them; notes on those that are left out."""
     taken = _Taken()
     for member in members:
@@ -177,11 +182,11 @@ def _wanted(members: Iterator[_Member], notes: list[str]) -> Iterator[tuple[_Mem
         if parts is not None and (_DROPPED & set(parts) or parts[-1].startswith("._")):
             continue
         if parts is None:
-            notes.append(f"{_shown(member.name)}: not a path to unpack to")
+            notes.append(say("{name}: not a path to unpack to", name=_shown(member.name)))
         elif member.trouble:
-            notes.append(f"{_shown(member.name)}: {member.trouble}")
+            notes.append(say("{name}: {why}", name=_shown(member.name), why=say(member.trouble)))
         elif not taken.claim(parts):
-            notes.append(f"{_shown(member.name)}: a second file of that name")
+            notes.append(say("{name}: a second file of that name", name=_shown(member.name)))
         else:
             yield member, parts
 
@@ -293,9 +298,9 @@ def _zip_members(archive: Path, file: IO[bytes]) -> Iterator[_Member]:
 
 def _zip_member(bundle: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> _Member:
     kind = stat.S_IFMT(entry.external_attr >> 16)
-    trouble = "" if kind in (0, stat.S_IFREG) else "a link or a device"
+    trouble = "" if kind in (0, stat.S_IFREG) else _NO_FILE
     if entry.compress_type not in _METHODS:
-        trouble = "packed in an unusual way"
+        trouble = noted("packed in an unusual way")
     return _Member(name, trouble, lambda: _chunks(bundle.open(entry)), entry.file_size)
 
 
@@ -376,7 +381,7 @@ def _tar_entries(file: _Sips) -> Iterator[tarfile.TarInfo]:
 
 def _tar_member(file: _Sips, entry: tarfile.TarInfo) -> _Member:
     name = entry.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    trouble = "" if entry.isreg() and not entry.issparse() else "a link or a device"
+    trouble = "" if entry.isreg() and not entry.issparse() else _NO_FILE
     return _Member(name, trouble, lambda: _part(file, entry.offset_data, entry.size), entry.size)
 
 

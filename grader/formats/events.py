@@ -23,8 +23,9 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from tensorboard.compat.proto import event_pb2
 
+from grader.language import counted, listed
 from grader.places import opener
-from grader.records import FileState, Floats, Histograms, Ints, LogFile, Run, Scalars
+from grader.records import FileState, Floats, Histograms, Ints, LogFile, Message, Run, Scalars, say
 
 _MIB = 1 << 20
 _MAX_RECORD = 16 * _MIB
@@ -52,7 +53,7 @@ _DTYPES: dict[int, np.dtype[Any]] = {_FLOAT: np.dtype("<f4"), _DOUBLE: np.dtype(
 class _UnreadableError(Exception):
     """The file cannot be read (further): its state, and what stopped the reader."""
 
-    def __init__(self, state: FileState, detail: str) -> None:
+    def __init__(self, state: FileState, detail: Message) -> None:
         super().__init__(detail)
         self.state = state
         self.detail = detail
@@ -60,6 +61,10 @@ class _UnreadableError(Exception):
 
 class _BrokenValueError(Exception):
     """One value contradicts itself; the rest of the file can still be read."""
+
+    def __init__(self, what: Message) -> None:
+        super().__init__(what)
+        self.what = what
 
 
 @dataclass(slots=True)
@@ -87,11 +92,11 @@ class _Notes:
 
     plugins: dict[str, str] = field(default_factory=dict)
     broken: int = 0
-    first: str = ""
+    first: Message | str = ""
 
-    def complain(self, text: str) -> None:
+    def complain(self, offset: int, what: Message) -> None:
         self.broken += 1
-        self.first = self.first or text
+        self.first = self.first or say("at byte {offset}: {what}", offset=offset, what=what)
 
 
 @dataclass(slots=True)
@@ -150,7 +155,7 @@ def _begins_anew(later: _Reading, earlier: _Reading) -> bool:
 
 
 def _set_aside(file: LogFile) -> LogFile:
-    return replace(file, detail="; ".join(filter(None, [file.detail, "begun anew by a later file of the run"])))
+    return replace(file, detail=_and(file.detail, say("begun anew by a later file of the run")))
 
 
 def _joined(readings: Iterable[_Reading]) -> _Reading:
@@ -221,10 +226,15 @@ def _histograms(reading: _Reading) -> tuple[Histograms, ...]:
 # --- one file --------------------------------------------------------------------------------------------------------
 
 
+def _and(one: Message | str, other: Message) -> Message:
+    return listed((one, other), "; ") if one else other
+
+
 def _read_into(reading: _Reading, path: Path, budget: _FolderBudget) -> LogFile:
     """Read a file into the series of its run, as far as it goes."""
     events, notes = 0, _Notes()
-    state, detail = FileState.OK, ""
+    state: FileState = FileState.OK
+    detail: Message | str = ""
     try:
         for offset, data in _records(path, budget):
             _keep_values(reading, _event(data, offset), notes, offset, budget)
@@ -233,7 +243,10 @@ def _read_into(reading: _Reading, path: Path, budget: _FolderBudget) -> LogFile:
         state, detail = stop.state, stop.detail
     if notes.broken:
         state = FileState.DAMAGED if state is FileState.OK else state
-        detail = "; ".join(filter(None, [detail, f"{notes.broken} values left out, first {notes.first}"]))
+        left_out = counted(
+            "{n} value left out, first {first}", "{n} values left out, first {first}", notes.broken, first=notes.first
+        )
+        detail = _and(detail, left_out)
     return LogFile(name=_printable(path.name), state=state, events=events, detail=detail)
 
 
@@ -244,7 +257,7 @@ def _records(path: Path, budget: _FolderBudget) -> Iterator[tuple[int, bytes]]:
         offset = 0
         while offset < size:
             if budget.records <= 0:
-                raise _UnreadableError(FileState.REFUSED, f"too many records, at byte {offset}")
+                raise _UnreadableError(FileState.REFUSED, say("too many records, at byte {offset}", offset=offset))
             budget.records -= 1
             data = _record(file, offset, size)
             yield offset, data
@@ -255,20 +268,23 @@ def _open(path: Path) -> IO[bytes]:
     try:
         return io.BufferedReader(io.FileIO(path, opener=opener), _MIB)
     except OSError as error:
-        raise _UnreadableError(FileState.REFUSED, f"not opened: {error.strerror}") from None
+        raise _UnreadableError(FileState.REFUSED, say("not opened: {why}", why=str(error.strerror))) from None
 
 
 def _admitted(facts: os.stat_result, budget: _FolderBudget) -> int:
     """The size of an opened file that may be read; what it costs is taken from the budget."""
     size = facts.st_size
     if not stat.S_ISREG(facts.st_mode):
-        raise _UnreadableError(FileState.REFUSED, "not a regular file")
+        raise _UnreadableError(FileState.REFUSED, say("not a regular file"))
     if size == 0:
-        raise _UnreadableError(FileState.EMPTY, "no bytes")
+        raise _UnreadableError(FileState.EMPTY, say("no bytes"))
     if size > _MAX_FILE:
-        raise _UnreadableError(FileState.REFUSED, f"larger than {_MAX_FILE // _MIB} MiB")
+        raise _UnreadableError(FileState.REFUSED, say("larger than {most} MiB", most=_MAX_FILE // _MIB))
     if budget.files <= 0 or size > budget.size:
-        raise _UnreadableError(FileState.REFUSED, f"more than {_MAX_FILES} files or {_MAX_FOLDER // _MIB} MiB of logs")
+        raise _UnreadableError(
+            FileState.REFUSED,
+            say("more than {files} files or {most} MiB of logs", files=_MAX_FILES, most=_MAX_FOLDER // _MIB),
+        )
     budget.files -= 1
     budget.size -= size
     return size
@@ -277,14 +293,16 @@ def _admitted(facts: os.stat_result, budget: _FolderBudget) -> int:
 def _record(file: IO[bytes], offset: int, size: int) -> bytes:
     """The data of the record at `offset`."""
     header = _exactly(file, 12, offset)
-    _check_crc(header[:8], header[8:], offset, "length")
+    _check_crc(header[:8], header[8:], offset, say("length"))
     (length,) = _LENGTH.unpack(header[:8])
     if length > _MAX_RECORD:
-        raise _UnreadableError(FileState.REFUSED, f"a record of {length} bytes at byte {offset}")
+        raise _UnreadableError(
+            FileState.REFUSED, say("a record of {length} bytes at byte {offset}", length=length, offset=offset)
+        )
     if offset + length + 16 > size:
-        raise _UnreadableError(FileState.TRUNCATED, f"the record at byte {offset} is cut off")
+        raise _UnreadableError(FileState.TRUNCATED, say("the record at byte {offset} is cut off", offset=offset))
     data = _exactly(file, length + 4, offset)
-    _check_crc(data[:-4], data[-4:], offset, "data")
+    _check_crc(data[:-4], data[-4:], offset, say("data"))
     return data[:-4]
 
 
@@ -292,17 +310,22 @@ def _exactly(file: IO[bytes], count: int, offset: int) -> bytes:
     try:
         data = file.read(count)
     except OSError as error:
-        raise _UnreadableError(FileState.DAMAGED, f"reading fails at byte {offset}: {error.strerror}") from None
+        raise _UnreadableError(
+            FileState.DAMAGED, say("reading fails at byte {offset}: {why}", offset=offset, why=str(error.strerror))
+        ) from None
     if len(data) < count:
-        raise _UnreadableError(FileState.TRUNCATED, f"the record at byte {offset} is cut off")
+        raise _UnreadableError(FileState.TRUNCATED, say("the record at byte {offset} is cut off", offset=offset))
     return data
 
 
-def _check_crc(data: bytes, stored: bytes, offset: int, what: str) -> None:
+def _check_crc(data: bytes, stored: bytes, offset: int, what: Message) -> None:
     crc: int = google_crc32c.value(data)
     masked = (((crc >> 15) | (crc << 17)) + _MASK) & 0xFFFFFFFF
     if stored != _CRC.pack(masked):
-        raise _UnreadableError(FileState.DAMAGED, f"the checksum of the {what} is wrong in the record at byte {offset}")
+        raise _UnreadableError(
+            FileState.DAMAGED,
+            say("the checksum of the {what} is wrong in the record at byte {offset}", what=what, offset=offset),
+        )
 
 
 def _event(data: bytes, offset: int) -> Any:
@@ -312,7 +335,9 @@ def _event(data: bytes, offset: int) -> Any:
     try:
         return event_pb2.Event.FromString(data)
     except DecodeError:
-        raise _UnreadableError(FileState.DAMAGED, f"the record at byte {offset} is not an event") from None
+        raise _UnreadableError(
+            FileState.DAMAGED, say("the record at byte {offset} is not an event", offset=offset)
+        ) from None
 
 
 # --- values ----------------------------------------------------------------------------------------------------------
@@ -321,7 +346,7 @@ def _event(data: bytes, offset: int) -> Any:
 def _keep_values(reading: _Reading, event: Any, notes: _Notes, offset: int, budget: _FolderBudget) -> None:
     """Add an event's scalars and histograms to their series; values of other kinds are passed over."""
     if len(event.summary.value) > _MAX_VALUES_PER_RECORD:
-        notes.complain(f"at byte {offset}: too many values in one record")
+        notes.complain(offset, say("too many values in one record"))
         return
     budget.records -= max(0, len(event.summary.value) - 1)
     for value in event.summary.value:
@@ -330,11 +355,13 @@ def _keep_values(reading: _Reading, event: Any, notes: _Notes, offset: int, budg
             if isinstance(number, np.ndarray):
                 budget.numbers -= number.size
                 if budget.numbers < 0:
-                    raise _UnreadableError(FileState.REFUSED, f"histograms of too many numbers, at byte {offset}")
+                    raise _UnreadableError(
+                        FileState.REFUSED, say("histograms of too many numbers, at byte {offset}", offset=offset)
+                    )
             if number is not None:
                 _append(reading, value.tag, event, number)
         except _BrokenValueError as broken:
-            notes.complain(f"at byte {offset}: {broken}")
+            notes.complain(offset, broken.what)
 
 
 def _plugin(value: Any, notes: _Notes) -> str:
@@ -348,7 +375,7 @@ def _plugin(value: Any, notes: _Notes) -> str:
 def _append(reading: _Reading, tag: str, event: Any, number: float | Floats) -> None:
     by_tag = reading.scalars if isinstance(number, float) else reading.histograms
     if tag not in by_tag and len(by_tag) >= _MAX_TAGS:
-        raise _BrokenValueError(f"more than {_MAX_TAGS} tags")
+        raise _BrokenValueError(say("more than {most} tags", most=_MAX_TAGS))
     series = by_tag.setdefault(tag, _Series())
     series.steps.append(event.step)
     series.times.append(event.wall_time)
@@ -373,7 +400,7 @@ def _value(value: Any, plugin: str) -> float | Floats | None:
 def _counted(number: float | Floats | None) -> float | Floats | None:
     """The value, unless it is a histogram whose counts are no counts."""
     if isinstance(number, np.ndarray) and not (np.isfinite(number[:, 2]) & (number[:, 2] >= 0)).all():
-        raise _BrokenValueError("a histogram with counts that are negative, infinite or NaN")
+        raise _BrokenValueError(say("a histogram with counts that are negative, infinite or NaN"))
     return number
 
 
@@ -382,7 +409,9 @@ def _legacy_buckets(histo: Any) -> Floats:
     the least and the largest value stand for them (as in `_migrate_histogram_value` of TensorBoard)."""
     limits, counts = np.array(histo.bucket_limit, np.float64), np.array(histo.bucket, np.float64)
     if limits.shape != counts.shape:
-        raise _BrokenValueError(f"a histogram with {limits.size} edges and {counts.size} counts")
+        raise _BrokenValueError(
+            say("a histogram with {edges} edges and {counts} counts", edges=limits.size, counts=counts.size)
+        )
     filled = np.flatnonzero(counts > 0)
     if not filled.size:
         return np.zeros((0, 3))
@@ -398,27 +427,29 @@ def _tensor(tensor: Any, plugin: str) -> float | Floats | None:
     if tensor.dtype not in _DTYPES or plugin not in ("", "scalars", "histograms"):
         return None
     if tensor.tensor_shape.unknown_rank:
-        raise _BrokenValueError("a value without a shape")
+        raise _BrokenValueError(say("a value without a shape"))
     if shape == () and plugin != "histograms":
         return float(_numbers(tensor, 1)[0])
     if len(shape) == 2 and shape[1] == 3 and tensor.dtype == _DOUBLE and plugin != "scalars":
         return _numbers(tensor, 3 * shape[0]).reshape(-1, 3)
     if plugin:
-        raise _BrokenValueError(f"a value for {plugin} of shape {list(shape)}")
+        raise _BrokenValueError(say("a value for {plugin} of shape {shape}", plugin=plugin, shape=str(list(shape))))
     return None
 
 
 def _numbers(tensor: Any, count: int) -> Floats:
     """The tensor's `count` numbers, from its bytes or from its list, whose last entry stands for all that follow."""
     if not 0 <= count <= 3 * _MAX_BUCKETS:
-        raise _BrokenValueError(f"a value of {count} numbers")
+        raise _BrokenValueError(say("a value of {count} numbers", count=count))
     dtype = _DTYPES[tensor.dtype]
     if tensor.tensor_content:
         if len(tensor.tensor_content) != count * dtype.itemsize:
-            raise _BrokenValueError(f"{len(tensor.tensor_content)} bytes for {count} numbers")
+            raise _BrokenValueError(
+                say("{size} bytes for {count} numbers", size=len(tensor.tensor_content), count=count)
+            )
         with np.errstate(invalid="ignore"):  # signalling NaNs
             return np.frombuffer(tensor.tensor_content, dtype).astype(np.float64)
     listed = np.array(tensor.float_val if tensor.dtype == _FLOAT else tensor.double_val, np.float64)
     if listed.size > count or (count and not listed.size):
-        raise _BrokenValueError(f"a list of {listed.size} for {count} numbers")
+        raise _BrokenValueError(say("a list of {size} for {count} numbers", size=listed.size, count=count))
     return np.pad(listed, (0, count - listed.size), mode="edge") if listed.size else listed

@@ -20,6 +20,7 @@ from typing import Any
 import nbformat
 
 from grader.errors import UnreadableSubmission
+from grader.language import noted
 from grader.places import opener
 from grader.records import Cell, CellKind, say
 
@@ -94,14 +95,14 @@ def read_file(path: Path) -> bytes:
 
 def _why_unopened(path: Path, error: OSError) -> str:
     if path.is_symlink():
-        return "{name} is a link to another file: hand in the notebook itself."
+        return noted("{name} is a link to another file: hand in the notebook itself.")
     if isinstance(error, IsADirectoryError) or (path.exists() and not path.is_file()):
         return _NOT_A_FILE
-    return "{name} cannot be opened ({why}): look whether it is there and may be read."
+    return noted("{name} cannot be opened ({why}): look whether it is there and may be read.")
 
 
-_NOT_A_FILE = "{name} is a folder, a pipe or a device, not a file: hand in the notebook itself."
-_TOO_BIG = (
+_NOT_A_FILE = noted("{name} is a folder, a pipe or a device, not a file: hand in the notebook itself.")
+_TOO_BIG = noted(
     "The notebook {name} is too big ({size} MiB, at most {most}): clear its outputs, save it and hand it in again."
 )
 
@@ -144,7 +145,7 @@ def _decoded(data: bytes, name: str) -> str:
         raise _refused(name, _BINARY) from None
 
 
-_BINARY = "{name} is encrypted, binary or not in UTF-8: hand in the .ipynb file as Jupyter saves it."
+_BINARY = noted("{name} is encrypted, binary or not in UTF-8: hand in the .ipynb file as Jupyter saves it.")
 
 
 def _parsed(text: str, name: str) -> Any:
@@ -164,17 +165,21 @@ def _why_no_json(text: str, error: json.JSONDecodeError) -> str:
     """The sentence for a text that is no JSON."""
     start = text[:1000].lstrip().lower()
     if start.startswith(("<!doctype", "<html", "<head", "<?xml")):
-        return "{name} is a web page, perhaps that of a login, not a notebook: download the .ipynb file itself."
+        return noted("{name} is a web page, perhaps that of a login, not a notebook: download the .ipynb file itself.")
     if start.startswith("version https://git-lfs"):
-        return "{name} is a pointer of Git LFS, not the notebook: run git lfs pull and hand in the file itself."
+        return noted("{name} is a pointer of Git LFS, not the notebook: run git lfs pull and hand in the file itself.")
     if _CONFLICT.search(text):
-        return "{name} holds conflict markers of Git: resolve the conflict, open the notebook in Jupyter and save it."
+        return noted(
+            "{name} holds conflict markers of Git: resolve the conflict, open the notebook in Jupyter and save it."
+        )
     if "\x00" in text or start.startswith(("-----begin", "$ansible_vault")):
         return _BINARY
     ending = text[-1000:].rstrip()
     if start.startswith("{") and (not ending.endswith("}") or error.pos >= len(text.rstrip())):
-        return "{name} is cut off in line {line}: save it in Jupyter and hand it in again."
-    return "{name} is not a notebook, as line {line} is not valid JSON: hand in the .ipynb file that Jupyter saves."
+        return noted("{name} is cut off in line {line}: save it in Jupyter and hand it in again.")
+    return noted(
+        "{name} is not a notebook, as line {line} is not valid JSON: hand in the .ipynb file that Jupyter saves."
+    )
 
 
 def _supported(major: int, name: str) -> int:

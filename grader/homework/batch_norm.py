@@ -24,6 +24,7 @@ from grader.homework.experiments import (
 )
 from grader.homework.roles import roles_of
 from grader.homework.series import close, is_histogram_of
+from grader.language import listed
 from grader.records import Case, Evidence, Finding, Floats, Histograms, Message, Run, Severity, Status, Verdict, say
 
 WANTED = "BatchNormFixed"
@@ -46,8 +47,8 @@ def flawed_run(case: Case, assignment: Assignment) -> Verdict:
         Finding(
             code="bn.flawed_is_finite",
             message=say("The loss of {run} is not NaN: the layer of this run is not the flawed one.", run=FLAWED),
-            expected="NaN from the first steps",
-            actual="a finite loss, or none logged",
+            expected=say("NaN from the first steps"),
+            actual=say("a finite loss, or none logged"),
             hint=say("Leave BatchNormFlawed as the course gives it; the repair belongs in BatchNormFixed."),
             run=FLAWED,
         )
@@ -102,13 +103,18 @@ def _off_formula(evidence: Evidence, name: str, largest: float, case: Case) -> F
     x = evidence.question.arrays[f"{name}_x"].astype(np.float64)
     out = _answer(evidence, f"{name}_plain")
     if out is None or out.shape != x.shape:
-        shape = "nothing" if out is None else f"shape {out.shape}"
+        shape = say("nothing") if out is None else say("shape {shape}", shape=str(out.shape))
         return _wrong(case, say("The output of BatchNormFixed has another shape than its input."), f"{x.shape}", shape)
     if _is_normalised(out, x, largest) or _is_normalised_beside_affine(evidence, name, x, largest):
         return None
     message = say("On an ordinary batch the output of BatchNormFixed is not normalised feature by feature.")
-    means = f"means up to {np.abs(out.mean(axis=0)).max():.3g}, deviations {out.std(axis=0).min():.3g} to {out.std(axis=0).max():.3g}"
-    return _wrong(case, message, "mean 0 and standard deviation 1 in each column", means)
+    means = say(
+        "means up to {mean:.3g}, deviations {low:.3g} to {high:.3g}",
+        mean=float(np.abs(out.mean(axis=0)).max()),
+        low=float(out.std(axis=0).min()),
+        high=float(out.std(axis=0).max()),
+    )
+    return _wrong(case, message, say("mean 0 and standard deviation 1 in each column"), means)
 
 
 def _keeps_something(evidence: Evidence, case: Case) -> list[Finding]:
@@ -119,8 +125,12 @@ def _keeps_something(evidence: Evidence, case: Case) -> list[Finding]:
     message = say(
         "BatchNormFixed normalises the first batch that it gets, but not the next one: it keeps something of the first."
     )
-    off = f"off by up to {np.abs(after - alone).max():.3g}" if after.shape == alone.shape else f"shape {after.shape}"
-    return [_wrong(case, message, "the same output as of a new layer", off, _ANEW)]
+    off = (
+        say("off by up to {distance:.3g}", distance=float(np.abs(after - alone).max()))
+        if after.shape == alone.shape
+        else say("shape {shape}", shape=str(after.shape))
+    )
+    return [_wrong(case, message, say("the same output as of a new layer"), off, _ANEW)]
 
 
 def _is_normalised(out: Floats, x: Floats, largest: float) -> bool:
@@ -143,20 +153,22 @@ def _is_normalised_beside_affine(evidence: Evidence, name: str, x: Floats, large
     return any(_is_normalised((out - shift) / scale, x, largest) for scale, shift in pairs)
 
 
-_ALL_THAT_IS_MISSING = (
+_ALL_THAT_IS_MISSING = say(
     "Mean and deviation are taken over the batch (axis 0); a small epsilon in the denominator is all that is missing."
 )
-_ANEW = "Compute mean and deviation anew in each call, from the batch alone, and keep nothing of them in self."
+_ANEW = say("Compute mean and deviation anew in each call, from the batch alone, and keep nothing of them in self.")
 
 
-def _wrong(case: Case, message: Message, expected: str, actual: str, advice: str = _ALL_THAT_IS_MISSING) -> Finding:
+def _wrong(
+    case: Case, message: Message, expected: Message | str, actual: Message, advice: Message = _ALL_THAT_IS_MISSING
+) -> Finding:
     definition = case.definitions[WANTED]
     return Finding(
         code="bn.wrong_formula",
         message=message,
         expected=expected,
         actual=actual,
-        hint=say(advice),
+        hint=advice,
         cell=definition.cell,
         line=definition.line,
     )
@@ -166,18 +178,22 @@ def _not_finite_on(evidence: Evidence, name: str, case: Case) -> Finding | None:
     fault = probe_fault(evidence, name)
     if fault is not None:
         return fault
-    what = {"plain": "the output", "dgamma": "the gradient for gamma", "dbeta": "the gradient for beta"}
+    what = {
+        "plain": say("the output"),
+        "dgamma": say("the gradient for gamma"),
+        "dbeta": say("the gradient for beta"),
+    }
     answers = {key: _answer(evidence, f"{name}_{key}") for key in what}
     broken = [what[key] for key, value in answers.items() if value is not None and not np.isfinite(value).all()]
     if not broken:
         return None
-    kind = "features that are constant in the batch" if name == "constant" else "a batch of a single row"
+    kind = say("features that are constant in the batch" if name == "constant" else "a batch of a single row")
     definition = case.definitions[WANTED]
     return Finding(
         code="bn.not_finite",
         message=say("With {kind}, {what} of BatchNormFixed is NaN or infinite.", kind=kind, what=broken[0]),
-        expected="finite values",
-        actual="NaN or infinity",
+        expected=say("finite values"),
+        actual=say("NaN or infinity"),
         hint=say(
             "A constant feature has the standard deviation 0. Keep the denominator away from 0 with a small epsilon."
         ),
@@ -209,14 +225,14 @@ def affine(case: Case, assignment: Assignment) -> Verdict:
         "dbeta": weights.sum(),
     }
     left_out = [name for name, given in zip(("gamma", "beta"), trainable_of(evidence), strict=True) if not given]
-    broken = [f"get_trainable leaves out {' and '.join(left_out)}"] if left_out else []
-    broken += [] if close(out, plain * gamma + beta, 1e-4, 1.0) else ["the output does not follow gamma and beta"]
+    broken = [say("get_trainable leaves out {names}", names=", ".join(left_out))] if left_out else []
+    broken += [] if close(out, plain * gamma + beta, 1e-4, 1.0) else [say("the output does not follow gamma and beta")]
     for name, value in expected_gradients.items():
         answer = _answer(evidence, f"ordinary_{name}")
         if answer is None:
-            broken.append(f"no gradient for {name[1:]}")
+            broken.append(say("no gradient for {name}", name=name[1:]))
         elif not close(np.asarray(answer.sum()), np.asarray(value), 1e-3, float(np.abs(weights).sum()) * 0.01):
-            broken.append(f"another gradient for {name[1:]}")
+            broken.append(say("another gradient for {name}", name=name[1:]))
     return partial(1.0) if not broken else failed(_affine_finding(broken, case))
 
 
@@ -226,13 +242,13 @@ def trainable_of(evidence: Evidence) -> tuple[bool, bool]:
     return (bool(told[0]), bool(told[1])) if told is not None and told.shape == (2,) else (True, True)
 
 
-def _affine_finding(broken: list[str], case: Case) -> Finding:
+def _affine_finding(broken: list[Message], case: Case) -> Finding:
     definition = case.definitions[WANTED]
     return Finding(
         code="bn.affine_lost",
         message=say("Gamma and beta no longer act on the normalised values as they should."),
-        expected="output = normalised * gamma + beta, with gradients for both",
-        actual="; ".join(broken),
+        expected=say("output = normalised * gamma + beta, with gradients for both"),
+        actual=listed(broken, "; "),
         hint=say(
             "Keep the line that multiplies by self._gamma and adds self._beta, and let the tape see both variables."
         ),
@@ -302,7 +318,8 @@ def _spans(buckets: Floats, values: Floats) -> bool:
 
 def _summaries_finding(lacking: list[str], wrong: list[str], case: Case) -> Finding:
     definition = case.definitions[WANTED]
-    parts = [f"missing: {', '.join(lacking)}" if lacking else "", f"other values: {', '.join(wrong)}" if wrong else ""]
+    parts = [say("missing: {names}", names=", ".join(lacking))] if lacking else []
+    parts += [say("other values: {tags}", tags=", ".join(wrong))] if wrong else []
     message = (
         say("BatchNormFixed does not write all of the histograms that the given layer writes, under the layer's name.")
         if lacking
@@ -313,8 +330,8 @@ def _summaries_finding(lacking: list[str], wrong: list[str], case: Case) -> Find
     return Finding(
         code="bn.summaries_lost",
         message=message,
-        expected="NAME_" + ", NAME_".join(_SUMMARIES) + ", where NAME is self.name",
-        actual="; ".join(part for part in parts if part),
+        expected=say("{tags}, where NAME is self.name", tags="NAME_" + ", NAME_".join(_SUMMARIES)),
+        actual=listed(parts, "; "),
         hint=say(
             "Keep the block `if writer is not None:` of the given __call__ as it is: each tag begins with self.name."
         ),
@@ -373,6 +390,6 @@ def _overlap(gain: float) -> Finding:
         message=say(
             "On so few steps the curves of relu and relu_bn_fixed overlap between seeds; the layer itself was found to be right."
         ),
-        actual=f"the loss ends {gain:+.3g} lower",
+        actual=say("the loss ends {gain:+.3g} lower", gain=gain),
         run=FIXED,
     )

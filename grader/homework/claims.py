@@ -10,6 +10,7 @@ from itertools import islice
 import numpy as np
 
 from grader.homework.roles import roles_of, series_of, tail_mean
+from grader.language import listed
 from grader.records import Case, Claim, Conclusion, Floats, Message, Run, say
 
 _MOST = 12  # of one conclusion
@@ -42,7 +43,7 @@ class _Logs:
     """What can be held against the words: the runs, and where they come from."""
 
     runs: Mapping[str, Run]
-    whence: str
+    whence: Message
 
 
 def claims_of(conclusion: Conclusion, case: Case) -> tuple[Claim, ...]:
@@ -58,8 +59,8 @@ def claims_of(conclusion: Conclusion, case: Case) -> tuple[Claim, ...]:
 def _logs(case: Case) -> _Logs:
     """The logs that were handed in: the student wrote about those; without them, the re-run's."""
     if case.submitted_runs:
-        return _Logs(runs=case.submitted_runs, whence="the logs that were handed in")
-    return _Logs(runs=case.runs, whence="the re-run")
+        return _Logs(runs=case.submitted_runs, whence=say("the logs that were handed in"))
+    return _Logs(runs=case.runs, whence=say("the re-run"))
 
 
 # --- numbers --------------------------------------------------------------------------------------------------------
@@ -99,7 +100,7 @@ def _number_claim(number: _Number, conclusion: Conclusion, case: Case, logs: _Lo
     return Claim(text=number.text, logs=say("in no log of these runs; nearest: {where}", where=where), agrees=False)
 
 
-def _nearest(number: _Number, names: tuple[str, ...], case: Case, logs: _Logs) -> tuple[float, str] | None:
+def _nearest(number: _Number, names: tuple[str, ...], case: Case, logs: _Logs) -> tuple[float, Message] | None:
     """Distance to the closest logged value among the scalars of these runs, and where it stands."""
     found = []
     for name in filter(logs.runs.__contains__, names):
@@ -110,10 +111,15 @@ def _nearest(number: _Number, names: tuple[str, ...], case: Case, logs: _Logs) -
             gaps = np.abs(series.values - number.value)
             if np.isfinite(gaps).any():
                 at = int(np.nanargmin(np.where(np.isfinite(gaps), gaps, np.nan)))
-                found.append(
-                    (float(gaps[at]), f"{name}, {series.tag}, step {series.steps[at]}: {series.values[at]:.4g}")
+                where = say(
+                    "{run}, {tag}, step {step}: {value:.4g}",
+                    run=name,
+                    tag=series.tag,
+                    step=int(series.steps[at]),
+                    value=float(series.values[at]),
                 )
-    return min(found, default=None)
+                found.append((float(gaps[at]), where))
+    return min(found, key=lambda near: (near[0], str(near[1])), default=None)
 
 
 # --- words ----------------------------------------------------------------------------------------------------------
@@ -134,7 +140,11 @@ def _nan_claim(text: str, named: list[str], conclusion: Conclusion, logs: _Logs)
     names = [name for name in named or conclusion.runs if name in logs.runs]
     spoiled = [name for name in names if any(np.isnan(s.values).any() for s in logs.runs[name].scalars)]
     if names:
-        said = say("NaN in: {runs}", runs=", ".join(spoiled) or "none of " + ", ".join(names))
+        said = (
+            say("NaN in: {runs}", runs=", ".join(spoiled))
+            if spoiled
+            else say("NaN in none of: {runs}", runs=", ".join(names))
+        )
         yield Claim(text=text, logs=said, agrees=None if _NOT.search(text) else bool(spoiled))
 
 
@@ -144,19 +154,19 @@ def _better_claim(text: str, sentence: str, named: list[str], case: Case, logs: 
     ends = {name: _end(name, role, case, logs) for name in named}
     known = {name: end for name, end in ends.items() if end is not None}
     if len(known) == 2:
-        shown = ", ".join(f"{name} {end:.4g}" for name, end in known.items())
+        shown = listed(say("{run} {value:.4g}", run=name, value=end) for name, end in known.items())
         yield Claim(text=text, logs=_ends(role, shown), agrees=None)
 
 
 def _idle_claim(text: str, name: str, case: Case, logs: _Logs) -> Iterator[Claim]:
     end = _end(name, "validation_accuracy", case, logs)
     if end is not None:
-        shown = f"{name} {end:.4g}"
+        shown = say("{run} {value:.4g}", run=name, value=end)
         yield Claim(text=text, logs=_ends("validation_accuracy", shown), agrees=True if end < 0.1 + _LEARNT else None)
 
 
-def _ends(role: str, shown: str) -> Message:
-    return say("{role} at the end: {shown}", role=role.replace("_", " "), shown=shown)
+def _ends(role: str, shown: Message) -> Message:
+    return say("{role} at the end: {shown}", role=say(role.replace("_", " ")), shown=shown)
 
 
 def _end(name: str, role: str, case: Case, logs: _Logs) -> float | None:

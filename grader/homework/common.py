@@ -22,6 +22,7 @@ from grader.records import (
     Fault,
     FaultKind,
     Finding,
+    Message,
     Run,
     Verdict,
     say,
@@ -61,6 +62,11 @@ def brief(message: str) -> str:
     return first if len(first) <= _LONGEST else first[:_LONGEST].rsplit(" ", 1)[0] + " …"
 
 
+def words_of(fault: Fault) -> Message | str:
+    """A fault in words: the error's own as Python said them, or our sentence."""
+    return brief(fault.message) if fault.kind is FaultKind.RAISED else say(fault.message)
+
+
 def unlike_notebook(case: Case, evidence: Evidence, run: str | None, *steps: str) -> Verdict | None:
     """Undecided, when a definition fails in a probe although the notebook itself gets through with it, in this run or in
     any: it needs something that the notebook has and the probe has not, and nobody may be failed for that."""
@@ -73,7 +79,7 @@ def unlike_notebook(case: Case, evidence: Evidence, run: str | None, *steps: str
         "{name} works in the notebook, but not on the small example it was tried out on ({reason}): it seems to need "
         "something of the notebook. A person has to look.",
         name=evidence.question.definition.wanted,
-        reason=brief(fault.message),
+        reason=words_of(fault),
     )
 
 
@@ -89,7 +95,7 @@ def fault_finding(fault: Fault, definition: Definition) -> Finding:
     return Finding(
         code=f"probe.{fault.kind}",
         message=message,
-        actual=brief(fault.message),
+        actual=words_of(fault),
         hint=advice,
         cell=definition.cell,
         line=definition.line,
@@ -102,7 +108,7 @@ def missing(case: Case, wanted: str) -> Finding:
     return Finding(
         code="definition.missing",
         message=say("The notebook has no definition of {name} that could be found.", name=wanted),
-        actual=fault.message if fault else None,
+        actual=say("No definition of {name} was found.", name=wanted) if fault else None,
         hint=say("Keep the name that the task gives, and define it in a code cell."),
     )
 

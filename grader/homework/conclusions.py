@@ -94,8 +94,8 @@ def judge(criterion: str, case: Case) -> Verdict:
         Finding(
             code="conclusion.missing",
             message=say("No conclusion of your own was found for this part."),
-            expected="a few sentences on what the curves show, and why",
-            actual="nothing but the task's own words",
+            expected=say("a few sentences on what the curves show, and why"),
+            actual=say("nothing but the task's own words"),
             hint=say(
                 "Write it below the words «Ваш комментарий» of this part, or in a text cell of its own after the experiment."
             ),

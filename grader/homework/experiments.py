@@ -10,13 +10,14 @@ import numpy as np
 
 from grader.assignment import Assignment, Experiment
 from grader.contract import Check, undecided
-from grader.homework.common import brief, broken_off, evidence_for, logged_experiments, runs_named
+from grader.homework.common import broken_off, evidence_for, logged_experiments, runs_named, words_of
 from grader.homework.questions import task_of
 from grader.homework.roles import reading_of, series_of, tail_mean
 from grader.homework.series import is_nan
 from grader.homework.spread import Spread, spread
 from grader.homework.witnesses import epochs_printed
-from grader.records import Case, Finding, Floats, ModelUse, Run, Scalars, Verdict, say
+from grader.language import counted, listed
+from grader.records import Case, Finding, Floats, Message, ModelUse, Run, Scalars, Verdict, say
 
 _ACTIVATIONS = frozenset(
     {"relu", "sigmoid", "tanh", "softmax", "elu", "selu", "gelu", "linear", "leaky_relu", "softplus"}
@@ -102,12 +103,13 @@ def model_of(case: Case, name: str) -> ModelUse | None:
 
 def _not_logged(case: Case, name: str) -> Finding:
     died = case.execution.fault
-    others = ", ".join(sorted(case.runs)) or "nothing"
+    others = ", ".join(sorted(case.runs))
+    held = say("logs/ holds {names}", names=others) if others else say("logs/ holds nothing")
     return Finding(
         code="run.missing",
         message=say("The run logs/{run} was not written when the notebook was run.", run=name),
-        expected=f"event files in logs/{name}",
-        actual=f"logs/ holds {others}" + (f"; the notebook ended early: {brief(died.message)}" if died else ""),
+        expected=say("event files in logs/{run}", run=name),
+        actual=listed((held, say("the notebook ended early: {why}", why=words_of(died))), "; ") if died else held,
         hint=say("Make a writer for exactly this folder, train with it, and check that the cell comes to its end."),
         cell=died.cell if died else None,
         run=name,
@@ -120,8 +122,8 @@ def _broken_off(case: Case, name: str) -> Finding:
     return Finding(
         code="run.broken_off",
         message=say("The run {run} began, but its cell did not come to its end.", run=name),
-        expected="a training to its last epoch",
-        actual=brief(fault.message) if fault else "a cell that did not end",
+        expected=say("a training to its last epoch"),
+        actual=words_of(fault) if fault else say("a cell that did not end"),
         hint=say("Mend the error in the cell, restart the kernel and run all cells from the top."),
         cell=min(cells, default=None),
         run=name,
@@ -151,8 +153,8 @@ def too_short(case: Case, assignment: Assignment, name: str) -> Finding | None:
     return Finding(
         code="run.fewer_epochs",
         message=say("The run {run} was trained for fewer epochs than the task asks for.", run=name),
-        expected=f"{assignment.epochs} epochs",
-        actual=f"{found}",
+        expected=counted("{n} epoch", "{n} epochs", assignment.epochs),
+        actual=str(found),
         hint=say("Take the number of epochs from the task: otherwise the curves cannot be compared."),
         run=name,
     )
@@ -193,8 +195,8 @@ def not_finite(name: str, run: Run) -> Finding | None:
     return Finding(
         code="run.not_finite",
         message=say("The run {run} has values that are NaN or infinite.", run=name),
-        expected="finite values throughout",
-        actual=f"first seen in {bad[0]} at step {bad[1]}",
+        expected=say("finite values throughout"),
+        actual=say("first seen in {tag} at step {step}", tag=bad[0], step=bad[1]),
         hint=say(
             "Find the first layer whose output is not finite: the histograms of its inputs show why. If all outputs are "
             "finite, a gradient is not: look for a 0/0 that is only painted over afterwards."
@@ -268,19 +270,25 @@ def _own_part(series: Scalars, case: Case, assignment: Assignment, name: str) ->
     return right[-1] if right else series.values
 
 
-def not_better(case: Case, better: str, worse: str, comparison: Comparison | None) -> Finding:
-    actual = (
-        "no loss was logged in both"
-        if comparison is None
-        else f"its {comparison.witness.replace('_', ' ')} ends {abs(comparison.gain):.3g} {'lower' if comparison.gain > 0 else 'higher'}"
+def _how_it_ends(comparison: Comparison | None) -> Message:
+    if comparison is None:
+        return say("no loss was logged in both")
+    return say(
+        "its {loss} ends {gain:.3g} lower" if comparison.gain > 0 else "its {loss} ends {gain:.3g} higher",
+        loss=say(comparison.witness.replace("_", " ")),
+        gain=abs(comparison.gain),
     )
+
+
+def not_better(case: Case, better: str, worse: str, comparison: Comparison | None) -> Finding:
     known = comparison.spread if comparison is not None else None
-    usual = f", by about {known.usual:.3g}" if known is not None else ""
     return Finding(
         code="run.not_better",
         message=say("The run {better} does not learn better than {worse}.", better=better, worse=worse),
-        expected=f"{better} ends with the lower loss{usual}",
-        actual=actual,
+        expected=say("{run} ends with the lower loss, by about {usual:.3g}", run=better, usual=known.usual)
+        if known is not None
+        else say("{run} ends with the lower loss", run=better),
+        actual=_how_it_ends(comparison),
         hint=say("Look at both curves below, and compare the layers and the data of the two experiments."),
         run=better,
     )

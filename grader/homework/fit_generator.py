@@ -15,7 +15,8 @@ from grader.homework.common import (
 )
 from grader.homework.questions import task_of
 from grader.homework.traced import SAME, distance, scenarios_of, seen_otherwise
-from grader.records import Case, Evidence, Finding, Verdict, say
+from grader.language import counted, listed
+from grader.records import Case, Evidence, Finding, Message, Verdict, say
 
 WANTED = "fit_generator"
 
@@ -34,8 +35,8 @@ def patched(case: Case, assignment: Assignment) -> Verdict:
                 if definition and not is_untouched(case, WANTED)
                 else "When the notebook had run, Sequential.fit_generator was still the course library's own method."
             ),
-            expected="Sequential.fit_generator is a function defined in the notebook",
-            actual="the method of the course library" if patch else "unknown: the notebook did not get that far",
+            expected=say("Sequential.fit_generator is a function defined in the notebook"),
+            actual=say("the method of the course library" if patch else "unknown: the notebook did not get that far"),
             hint=say(
                 "Assign your function to the class in a cell of its own, and leave it there: Sequential.fit_generator = "
                 "fit_generator. A call by name, a class of your own or a single instance is not what the task asks for."
@@ -99,12 +100,13 @@ def _training_differs(way: float, name: str, evidence: Evidence, case: Case) -> 
     definition = case.definitions[WANTED]
     return Finding(
         code="fit.training_differs",
-        message=say(
-            "A small model trained with your function for {epochs} epochs ends with other weights than with the course's method.",
-            epochs=task.epochs,
+        message=counted(
+            "A small model trained with your function for {n} epoch ends with other weights than with the course's method.",
+            "A small model trained with your function for {n} epochs ends with other weights than with the course's method.",
+            task.epochs,
         ),
-        expected="the same weights, apart from rounding",
-        actual="; ".join(filter(None, [seen_otherwise(evidence, name), _how_far(way)])),
+        expected=say("the same weights, apart from rounding"),
+        actual=listed(filter(None, [seen_otherwise(evidence, name), _how_far(way)]), "; "),
         hint=say(
             "Compare with the course's method: one update a batch with the gradients as they are, every batch once, "
             "the optimizer that was passed in, and no update in the validation loop."
@@ -114,11 +116,9 @@ def _training_differs(way: float, name: str, evidence: Evidence, case: Case) -> 
     )
 
 
-def _how_far(way: float) -> str:
+def _how_far(way: float) -> Message:
     if not np.isfinite(way):
-        return "the weights are not finite"
-    return (
-        f"the weights end {way:.0%} of their way off"
-        if way < 1
-        else "the weights end further off than they should have gone"
-    )
+        return say("the weights are not finite")
+    if way < 1:
+        return say("the weights end {way:.0%} of their way off", way=way)
+    return say("the weights end further off than they should have gone")

@@ -12,13 +12,14 @@ from grader.homework.experiments import model_of
 from grader.homework.fit_analysis import LIBRARY_SUFFIXES, Analysis, TagReading, Variable, analyse
 from grader.homework.fit_generator import WANTED, ready
 from grader.homework.series import is_nan, size
+from grader.language import counted, listed, noted
 from grader.records import Case, Finding, ModelUse, Run, Verdict, say
 
 _KINDS = {
-    "w": "weights of a dense layer",
-    "b": "bias of a dense layer",
-    "beta": "beta of batch norm",
-    "gamma": "gamma of batch norm",
+    "w": say("weights of a dense layer"),
+    "b": say("bias of a dense layer"),
+    "beta": say("beta of batch norm"),
+    "gamma": say("gamma of batch norm"),
 }
 
 
@@ -44,78 +45,92 @@ def gradient_histograms(case: Case, assignment: Assignment) -> Verdict:
 
 
 _SPLIT = (
-    "The points of one gradient stand under tags of their own, such as {tag}: that makes many single points, and no series.",
-    "Leave the step's number out of the tag: it belongs in step=step.",
+    noted(
+        "The points of one gradient stand under tags of their own, such as {tag}: that makes many single points, and no series."
+    ),
+    noted("Leave the step's number out of the tag: it belongs in step=step."),
 )
 _OTHER_VALUES = (
-    "On a small model that we trained with your function, no histogram held the gradient of a variable.",
-    "Write what tape.gradient returned, unchanged, with tf.summary.histogram, in the step in which it was computed.",
+    noted("On a small model that we trained with your function, no histogram held the gradient of a variable."),
+    noted(
+        "Write what tape.gradient returned, unchanged, with tf.summary.histogram, in the step in which it was computed."
+    ),
 )
 _NOTHING_WRITTEN = (
-    "On a small model that we trained with your function, no histogram of your own reached the event files: "
-    "tf.summary.histogram is not called, or it is called outside of `with writer.as_default():`.",
-    "After tape.gradient, write each gradient with tf.summary.histogram inside `with writer.as_default():`.",
+    noted(
+        "On a small model that we trained with your function, no histogram of your own reached the event files: "
+        "tf.summary.histogram is not called, or it is called outside of `with writer.as_default():`."
+    ),
+    noted("After tape.gradient, write each gradient with tf.summary.histogram inside `with writer.as_default():`."),
 )
 _INSTEAD = {  # what a tag may hold instead of a gradient: (sentence, what was seen, advice)
     "mixed": (
-        "The gradients of several variables are written under one tag, {tag}, so they overlay each other.",
-        "one tag for several variables",
-        "Give each variable a tag of its own, for example with the layer's name and the variable's number in it.",
+        noted("The gradients of several variables are written under one tag, {tag}, so they overlay each other."),
+        noted("one tag for several variables"),
+        noted(
+            "Give each variable a tag of its own, for example with the layer's name and the variable's number in it."
+        ),
     ),
     "all_in_one": (
-        "The gradients of all variables are written as one histogram, {tag}, so none of them can be told apart.",
-        "one histogram of all gradients together",
-        "Call tf.summary.histogram once for each variable, with a tag of its own.",
+        noted("The gradients of all variables are written as one histogram, {tag}, so none of them can be told apart."),
+        noted("one histogram of all gradients together"),
+        noted("Call tf.summary.histogram once for each variable, with a tag of its own."),
     ),
     "labels": (
-        "The histograms {tag} hold gradients, but their step numbers do not grow, so TensorBoard shows one point on top of another.",
-        "steps that repeat",
-        "Pass the number of the training step: tf.summary.histogram(name, gradient, step=step).",
+        noted(
+            "The histograms {tag} hold gradients, but their step numbers do not grow, so TensorBoard shows one point on top of another."
+        ),
+        noted("steps that repeat"),
+        noted("Pass the number of the training step: tf.summary.histogram(name, gradient, step=step)."),
     ),
     "stale": (
-        "The histograms {tag} hold gradients of another step than the one they are labelled with.",
-        "gradients of another step",
-        "Write the gradients that were computed in this very step, under this step's number.",
+        noted("The histograms {tag} hold gradients of another step than the one they are labelled with."),
+        noted("gradients of another step"),
+        noted("Write the gradients that were computed in this very step, under this step's number."),
     ),
     "mean_gradient": (
-        "The histograms {tag} hold gradients divided by the size of the batch, not the gradients that the update uses.",
-        "gradient / batch size",
-        "Pass what tape.gradient returned to tf.summary.histogram unchanged.",
+        noted(
+            "The histograms {tag} hold gradients divided by the size of the batch, not the gradients that the update uses."
+        ),
+        noted("gradient / batch size"),
+        noted("Pass what tape.gradient returned to tf.summary.histogram unchanged."),
     ),
     "weights": (
-        "The histograms {tag} hold the weights themselves, not their gradients.",
-        "values of the variables",
-        "Pass what tape.gradient returned to tf.summary.histogram, in the order of the variables.",
+        noted("The histograms {tag} hold the weights themselves, not their gradients."),
+        noted("values of the variables"),
+        noted("Pass what tape.gradient returned to tf.summary.histogram, in the order of the variables."),
     ),
     "clipped": (
-        "The histograms {tag} hold gradients that were clipped before they were written.",
-        "gradients cut off at {edge}",
-        "Write what tape.gradient returned, before anything is done to it: large values are what one looks for.",
+        noted("The histograms {tag} hold gradients that were clipped before they were written."),
+        noted("gradients cut off at {edge:.3g}"),
+        noted("Write what tape.gradient returned, before anything is done to it: large values are what one looks for."),
     ),
     "absolute": (
-        "The histograms {tag} hold absolute values of the gradients: their signs are lost.",
-        "absolute values",
-        "Pass what tape.gradient returned to tf.summary.histogram unchanged.",
+        noted("The histograms {tag} hold absolute values of the gradients: their signs are lost."),
+        noted("absolute values"),
+        noted("Pass what tape.gradient returned to tf.summary.histogram unchanged."),
     ),
     "negative": (
-        "The histograms {tag} hold the gradients with the opposite sign.",
-        "negative gradients",
-        "Pass what tape.gradient returned to tf.summary.histogram unchanged.",
+        noted("The histograms {tag} hold the gradients with the opposite sign."),
+        noted("negative gradients"),
+        noted("Pass what tape.gradient returned to tf.summary.histogram unchanged."),
     ),
     "change": (
-        "The histograms {tag} hold how much the weights changed, not the gradients.",
-        "changes of the weights",
-        "Pass what tape.gradient returned to tf.summary.histogram: with Adam the change is something else.",
+        noted("The histograms {tag} hold how much the weights changed, not the gradients."),
+        noted("changes of the weights"),
+        noted("Pass what tape.gradient returned to tf.summary.histogram: with Adam the change is something else."),
     ),
     "norm": (
-        "The histograms {tag} hold one number each, the norm of a gradient, not its values.",
-        "norms",
-        "Pass the gradient itself: the histogram shows how its values are distributed.",
+        noted("The histograms {tag} hold one number each, the norm of a gradient, not its values."),
+        noted("norms"),
+        noted("Pass the gradient itself: the histogram shows how its values are distributed."),
     ),
     "zeros": (
-        "The histograms {tag} hold zeros, not gradients.",
-        "zeros",
-        "Check that the loss is computed inside the tape and that the gradients are taken for the trainable variables.",
+        noted("The histograms {tag} hold zeros, not gradients."),
+        noted("zeros"),
+        noted(
+            "Check that the loss is computed inside the tape and that the gradients are taken for the trainable variables."
+        ),
     ),
 }
 
@@ -125,23 +140,24 @@ def _no_gradients(analysis: Analysis, case: Case) -> Finding:
     definition, own, found = case.definitions[WANTED], _own_tags(analysis), _held_instead(analysis)
     single = next((t for t in analysis.tags if t.kind == "gradient" and t.tag in own), None)
     if found is not None:
-        template, actual, advice = _INSTEAD[found.kind]
-        actual = actual.format(edge=f"{_largest(analysis, found.tag):.3g}")
+        template, instead, advice = _INSTEAD[found.kind]
+        actual = say(instead, edge=_largest(analysis, found.tag))
     elif single is not None:
-        (template, advice), actual = _SPLIT, "one point a tag"
+        (template, advice), actual = _SPLIT, say("one point a tag")
     elif own:
-        template, actual, advice = (
-            _OTHER_VALUES[0],
-            "other values: " + ", ".join(dict.fromkeys(_pattern(tag, analysis) for tag in own[:4])),
-            _OTHER_VALUES[1],
-        )
+        (template, advice), tags = _OTHER_VALUES, dict.fromkeys(_pattern(tag, analysis) for tag in own[:4])
+        actual = say("other values: {tags}", tags=", ".join(tags))
     else:
-        (template, advice), actual = _NOTHING_WRITTEN, "no histogram of your own"
+        (template, advice), actual = _NOTHING_WRITTEN, say("no histogram of your own")
     shown = found or single
     return Finding(
         code="fit.no_gradients",
         message=say(template, tag=_pattern(shown.tag, analysis)) if shown else say(template),
-        expected=f"{len(analysis.variables)} histogram series, one for each trainable variable",
+        expected=counted(
+            "{n} histogram series, one for each trainable variable",
+            "{n} histogram series, one for each trainable variable",
+            len(analysis.variables),
+        ),
         actual=actual,
         hint=say(advice),
         cell=definition.cell,
@@ -181,15 +197,21 @@ def _not_found(lacking: list[Variable], analysis: Analysis, case: Case) -> Findi
     return Finding(
         code="fit.variable_without_gradient",
         message=say(
-            "Not every variable has a histogram series with its gradient: missing {kinds}.", kinds=", ".join(kinds)
+            "Not every variable has a histogram series with its gradient: missing {kinds}.", kinds=listed(kinds)
         ),
-        expected="a series for w and b of every dense layer, and for beta and gamma of every batch norm",
-        actual=f"{held} of {len(analysis.variables)} variables on a small model that we trained with your function",
+        expected=say("a series for w and b of every dense layer, and for beta and gamma of every batch norm"),
+        actual=say(
+            "{held} of {all} variables on a small model that we trained with your function",
+            held=held,
+            all=len(analysis.variables),
+        ),
         hint=say(
             "Go over all of self._trainable_variables (or layer.get_trainable() of every layer), and make the tags differ."
         )
         if found is None
-        else say(_INSTEAD[found.kind][0] + " " + _INSTEAD[found.kind][2], tag=_pattern(found.tag, analysis)),
+        else listed(
+            (say(_INSTEAD[found.kind][0], tag=_pattern(found.tag, analysis)), say(_INSTEAD[found.kind][2])), " "
+        ),
         cell=case.definitions[WANTED].cell,
         line=case.definitions[WANTED].line,
     )
@@ -243,8 +265,8 @@ def _short_finding(short: dict[str, int], runs: int) -> Finding:
             runs=runs,
             names=names,
         ),
-        expected="a series for every variable in every run",
-        actual=", ".join(f"{name}: {count} missing" for name, count in short.items()),
+        expected=say("a series for every variable in every run"),
+        actual=listed(say("{run}: {count} missing", run=name, count=count) for name, count in short.items()),
         hint=say(
             "Check that every experiment is trained with the patched fit_generator, gets its writer, and the same arguments."
         ),

@@ -15,7 +15,8 @@ from grader.homework.fit_analysis import Analysis, ScalarReading, analyse
 from grader.homework.fit_generator import WANTED, ready
 from grader.homework.roles import roles_of
 from grader.homework.traced import passes_cut_short
-from grader.records import Case, Finding, Floats, Ints, Run, Scalars, Severity, Verdict, say
+from grader.language import counted, listed
+from grader.records import Case, Finding, Floats, Ints, Message, Run, Scalars, Severity, Verdict, say
 
 
 def validation_scalars(case: Case, assignment: Assignment) -> Verdict:
@@ -28,7 +29,7 @@ def validation_scalars(case: Case, assignment: Assignment) -> Verdict:
     if cut is not None:
         return failed(_cut_short(cut, case))
     share, findings = 0.0, []
-    for role, name in (("validation_loss", "loss"), ("validation_accuracy", "metric")):
+    for role, name in (("validation_loss", say("loss")), ("validation_accuracy", say("metric"))):
         quality, found = _validation(role, name, analysis, case, assignment)
         share += quality / 2
         findings += found
@@ -40,8 +41,8 @@ def _cut_short(cut: tuple[int, int], case: Case) -> Finding:
     return Finding(
         code="fit.validation_cut_short",
         message=say("The loop over eval_seq ends early: validation is not on the whole set."),
-        expected=f"all {cut[1]} batches",
-        actual=f"{cut[0]} batches of a set of {cut[1]}",
+        expected=counted("{n} batch", "all {n} batches", cut[1]),
+        actual=counted("{n} batch of a set of {all}", "{n} batches of a set of {all}", cut[0], all=cut[1]),
         hint=say("Take the condition that ends the loop out: the set has 79 batches, and each of them counts."),
         cell=definition.cell,
         line=definition.line,
@@ -49,7 +50,7 @@ def _cut_short(cut: tuple[int, int], case: Case) -> Finding:
 
 
 def _validation(
-    role: str, name: str, analysis: Analysis, case: Case, assignment: Assignment
+    role: str, name: Message, analysis: Analysis, case: Case, assignment: Assignment
 ) -> tuple[float, list[Finding]]:
     """The share that one of the two scalars earns, and what is to be said of it."""
     reading = analysis.scalar(role)
@@ -70,7 +71,7 @@ def _validation(
     return share, findings
 
 
-def _mixed(reading: ScalarReading, name: str, analysis: Analysis, case: Case) -> Finding:
+def _mixed(reading: ScalarReading, name: Message, analysis: Analysis, case: Case) -> Finding:
     definition = case.definitions[WANTED]
     series = analysis.run.scalar(reading.tag) if analysis.run else None
     same = series is not None and bool((np.diff(series.steps) <= 0).any())
@@ -82,8 +83,10 @@ def _mixed(reading: ScalarReading, name: str, analysis: Analysis, case: Case) ->
             else "The validation {name} of the whole set is written, but among other points: not each of them is of the whole set.",
             name=name,
         ),
-        expected="one point an epoch, after the last validation batch, at a step larger than the one before",
-        actual=f"tag {reading.tag}, steps {_some_steps(series)}" if series is not None else f"tag {reading.tag}",
+        expected=say("one point an epoch, after the last validation batch, at a step larger than the one before"),
+        actual=say("tag {tag}, steps {steps}", tag=reading.tag, steps=_some_steps(series))
+        if series is not None
+        else say("tag {tag}", tag=reading.tag),
         hint=say(
             "Pass a step that grows from epoch to epoch, such as the number of the training step."
             if same
@@ -100,7 +103,7 @@ def _some_steps(series: Scalars) -> str:
     return shown + (", …" if len(series.steps) > len(series.steps[:4]) else "")
 
 
-def _batch_means(reading: ScalarReading, name: str, case: Case) -> Finding:
+def _batch_means(reading: ScalarReading, name: Message, case: Case) -> Finding:
     definition = case.definitions[WANTED]
     return Finding(
         code="fit.validation_batch_means",
@@ -116,14 +119,14 @@ def _batch_means(reading: ScalarReading, name: str, case: Case) -> Finding:
     )
 
 
-def _misnamed_finding(reading: ScalarReading, name: str, case: Case) -> Finding:
+def _misnamed_finding(reading: ScalarReading, name: Message, case: Case) -> Finding:
     definition = case.definitions[WANTED]
     return Finding(
         code="fit.validation_misnamed",
         message=say(
             "The tag {tag} holds the validation {name}: its name says something else.", tag=reading.tag, name=name
         ),
-        expected=f"a name that fits: the {name}",
+        expected=say("a name that fits: the {name}", name=name),
         actual=reading.tag,
         hint=say("Check that each value stands under its own tag."),
         tag=reading.tag,
@@ -139,7 +142,7 @@ def _misnamed(tag: str, role: str) -> bool:
     return (says_metric and not says_loss) if role.endswith("loss") else (says_loss and not says_metric)
 
 
-def _no_validation(role: str, name: str, analysis: Analysis, case: Case) -> Finding:
+def _no_validation(role: str, name: Message, analysis: Analysis, case: Case) -> Finding:
     definition = case.definitions[WANTED]
     near = _near_miss(role, analysis)
     if near is not None:
@@ -150,9 +153,9 @@ def _no_validation(role: str, name: str, analysis: Analysis, case: Case) -> Find
         return Finding(
             code="fit.validation_wrong",
             message=message,
-            expected=f"the {name} over all of eval_seq, with the weights at the end of the epoch",
+            expected=say("the {name} over all of eval_seq, with the weights at the end of the epoch", name=name),
             actual=what,
-            hint=say(advice),
+            hint=advice,
             cell=definition.cell,
             line=definition.line,
             tag=tag,
@@ -162,8 +165,8 @@ def _no_validation(role: str, name: str, analysis: Analysis, case: Case) -> Find
         message=say(
             "The validation {name} was not written at all when we trained a small model with your function.", name=name
         ),
-        expected=f"one point an epoch: {analysis.task.epochs} points",
-        actual="no scalar with these values",
+        expected=counted("one point an epoch: {n} point", "one point an epoch: {n} points", analysis.task.epochs),
+        actual=say("no scalar with these values"),
         hint=say(
             "After the loop over eval_seq, write it with tf.summary.scalar(…, step=…) inside `with writer.as_default():`; outside "
             "of it nothing is written and nothing is said. Mind conditions such as `step % 50 == 0`: after an epoch of 469 steps "
@@ -174,7 +177,7 @@ def _no_validation(role: str, name: str, analysis: Analysis, case: Case) -> Find
     )
 
 
-def _near_miss(role: str, analysis: Analysis) -> tuple[str, str, str] | None:
+def _near_miss(role: str, analysis: Analysis) -> tuple[str, Message, Message] | None:
     """A tag that looks like the wanted scalar by its name, what it seems to hold, and what to try."""
     if analysis.run is None:
         return None
@@ -187,36 +190,43 @@ def _near_miss(role: str, analysis: Analysis) -> tuple[str, str, str] | None:
     return None
 
 
-_WRONG_DATA = "Go over the whole of eval_seq after the training loop of the epoch, and over nothing else."
+_WRONG_DATA = say("Go over the whole of eval_seq after the training loop of the epoch, and over nothing else.")
 
 
-def _what_instead(values: Floats, role: str, analysis: Analysis) -> tuple[str, str]:
+def _what_instead(values: Floats, role: str, analysis: Analysis) -> tuple[Message, Message]:
     """What values that are not the wanted ones seem to be, and what to try."""
     if not np.isfinite(values).all():
-        return "its values are not finite", "Look for a division by zero, or a metric that was never updated."
+        advice = say("Look for a division by zero, or a metric that was never updated.")
+        return say("its values are not finite"), advice
     if len(values) < analysis.task.epochs:
-        told = f"it has {len(values)} points in {analysis.task.epochs} epochs"
-        return told, "Write the point in every epoch: inside the loop over epochs, after the loop over eval_seq."
+        told = counted(
+            "it has {n} point in {epochs} epochs",
+            "it has {n} points in {epochs} epochs",
+            len(values),
+            epochs=analysis.task.epochs,
+        )
+        return told, say("Write the point in every epoch: inside the loop over epochs, after the loop over eval_seq.")
     wanted, at = _wanted(role, analysis), [values[-1]]
     count = len(batches(*analysis.task.validation, analysis.task.batch_size))
     alternatives = (
-        (lambda: _values_on(analysis.task.train, role, analysis), "these are the values on the training set", _WRONG_DATA),
-        (lambda: 1.0 - wanted, "these are 1 minus the wanted values", "Write the metric itself, not the rate of errors."),
-        (lambda: np.log(wanted), "these are the logarithms of the wanted values", "Write the value as it is."),
-        (lambda: wanted / count, "these were divided by the number of batches once too often", "A mean is divided once."),
-        (lambda: wanted * count, "these are sums over the batches, not means", "Divide the sum by the number of samples."),
-        (lambda: _of_part(0, role, analysis), "these are the values of the first validation batch alone", _WRONG_DATA),
-        (lambda: _of_part(count - 1, role, analysis), "these are the values of the last validation batch alone", _WRONG_DATA),
-        (lambda: _without_last(role, analysis), "the last, short batch of eval_seq is missing in them", _WRONG_DATA),
-        (lambda: np.roll(wanted, 1), "these are the values of the epoch before", "Write the value after it was computed."),
-        (lambda: np.cumsum(wanted) / (1 + np.arange(len(wanted))), "they run on over all epochs so far",
-         "Make the metrics anew in each epoch, or call reset_state()."),
+        (lambda: _values_on(analysis.task.train, role, analysis), say("these are the values on the training set"), _WRONG_DATA),
+        (lambda: 1.0 - wanted, say("these are 1 minus the wanted values"), say("Write the metric itself, not the rate of errors.")),
+        (lambda: np.log(wanted), say("these are the logarithms of the wanted values"), say("Write the value as it is.")),
+        (lambda: wanted / count, say("these were divided by the number of batches once too often"), say("A mean is divided once.")),
+        (lambda: wanted * count, say("these are sums over the batches, not means"), say("Divide the sum by the number of samples.")),
+        (lambda: _of_part(0, role, analysis), say("these are the values of the first validation batch alone"), _WRONG_DATA),
+        (lambda: _of_part(count - 1, role, analysis), say("these are the values of the last validation batch alone"), _WRONG_DATA),
+        (lambda: _without_last(role, analysis), say("the last, short batch of eval_seq is missing in them"), _WRONG_DATA),
+        (lambda: np.roll(wanted, 1), say("these are the values of the epoch before"), say("Write the value after it was computed.")),
+        (lambda: np.cumsum(wanted) / (1 + np.arange(len(wanted))), say("they run on over all epochs so far"),
+         say("Make the metrics anew in each epoch, or call reset_state().")),
     )  # fmt: skip
     for made, told, advice in alternatives:
         expected = made()
         if len(expected) and np.allclose(at, expected[-1:], rtol=1e-3, atol=1e-5):
             return told, advice
-    return "its values differ from the recomputed ones", "Reset the metrics each epoch. " + _WRONG_DATA
+    told = say("its values differ from the recomputed ones")
+    return told, listed((say("Reset the metrics each epoch."), _WRONG_DATA), " ")
 
 
 def _wanted(role: str, analysis: Analysis) -> Floats:
@@ -249,15 +259,15 @@ def _enough(run: Run, role: str, case: Case, assignment: Assignment) -> bool:
     return most >= max(1, min(trained_epochs(case, assignment, run.name) or 1, assignment.epochs))
 
 
-def _short_runs(runs: list[Run], name: str, assignment: Assignment) -> Finding:
+def _short_runs(runs: list[Run], name: Message, assignment: Assignment) -> Finding:
     names = ", ".join(run.name for run in runs)
     return Finding(
         code="fit.run_without_validation",
         message=say(
             "The validation {name} is missing, or has fewer points than epochs, in: {runs}.", name=name, runs=names
         ),
-        expected=f"{assignment.epochs} points in every run",
-        actual="fewer, or none",
+        expected=counted("{n} point in every run", "{n} points in every run", assignment.epochs),
+        actual=say("fewer, or none"),
         hint=say("Check that every experiment is trained with the patched fit_generator and gets its writer."),
         run=runs[0].name,
     )

@@ -10,9 +10,10 @@ import numpy as np
 
 from grader.assignment import Assignment
 from grader.contract import failed, passed
-from grader.homework.common import brief, evidence_for, runs_named
+from grader.homework.common import evidence_for, runs_named, words_of
 from grader.homework.fit_analysis import analyse
 from grader.homework.witnesses import printed_lines, recorded_outputs, remark, submitted_logs
+from grader.language import counted, noted
 from grader.records import (
     Case,
     CellRun,
@@ -21,6 +22,7 @@ from grader.records import (
     FileState,
     Finding,
     LogFile,
+    Message,
     Run,
     Verdict,
     say,
@@ -38,8 +40,11 @@ def runs(case: Case, assignment: Assignment) -> Verdict:
         findings.append(
             Finding(
                 code="notebook.not_reached",
-                message=say(
-                    "{count} cells were not reached, from cell {cell} on.", count=len(waiting), cell=waiting[0]
+                message=counted(
+                    "{n} cell was not reached: cell {cell}.",
+                    "{n} cells were not reached, from cell {cell} on.",
+                    len(waiting),
+                    cell=waiting[0],
                 ),
                 cell=waiting[0],
             )
@@ -48,20 +53,30 @@ def runs(case: Case, assignment: Assignment) -> Verdict:
 
 
 _ENDS: Mapping[FaultKind, str] = {
-    FaultKind.RAISED: "Cell {cell} raised an error.",
-    FaultKind.TIMED_OUT: "Cell {cell} did not end in the time that a cell has and was stopped after {seconds} s.",
-    FaultKind.KERNEL_DIED: "The kernel died in cell {cell}.",
-    FaultKind.OUT_OF_MEMORY: "Cell {cell} was stopped: with it the notebook used {used} MiB of memory, more than the {most} MiB that it may.",
-    FaultKind.DISK_LIMIT: "Cell {cell} was stopped: it wrote more to disk than the {most} MiB that a notebook may.",
-    FaultKind.FILES_LIMIT: "Cell {cell} was stopped: it made more than the {most} files that a notebook may.",
-    FaultKind.OUTPUT_LIMIT: "Cell {cell} was stopped: with it the notebook printed and displayed more than the {most} MiB that it may.",
+    FaultKind.RAISED: noted("Cell {cell} raised an error."),
+    FaultKind.TIMED_OUT: noted(
+        "Cell {cell} did not end in the time that a cell has and was stopped after {seconds} s."
+    ),
+    FaultKind.KERNEL_DIED: noted("The kernel died in cell {cell}."),
+    FaultKind.OUT_OF_MEMORY: noted(
+        "Cell {cell} was stopped: with it the notebook used {used} MiB of memory, more than the {most} MiB that it may."
+    ),
+    FaultKind.DISK_LIMIT: noted(
+        "Cell {cell} was stopped: it wrote more to disk than the {most} MiB that a notebook may."
+    ),
+    FaultKind.FILES_LIMIT: noted("Cell {cell} was stopped: it made more than the {most} files that a notebook may."),
+    FaultKind.OUTPUT_LIMIT: noted(
+        "Cell {cell} was stopped: with it the notebook printed and displayed more than the {most} MiB that it may."
+    ),
 }
 _ADVICE: Mapping[FaultKind, str] = {
-    FaultKind.TIMED_OUT: "Look for a loop that never ends, or for work that is done again in each step.",
-    FaultKind.OUT_OF_MEMORY: "Look for a list or an array that grows in a loop, or for the whole data set in one batch.",
-    FaultKind.DISK_LIMIT: "Write fewer histograms or larger steps between them, and no copies of the data.",
-    FaultKind.FILES_LIMIT: "Look for a file or a writer that is made anew in a loop.",
-    FaultKind.OUTPUT_LIMIT: "Look for a print in a loop; print once an epoch.",
+    FaultKind.TIMED_OUT: noted("Look for a loop that never ends, or for work that is done again in each step."),
+    FaultKind.OUT_OF_MEMORY: noted(
+        "Look for a list or an array that grows in a loop, or for the whole data set in one batch."
+    ),
+    FaultKind.DISK_LIMIT: noted("Write fewer histograms or larger steps between them, and no copies of the data."),
+    FaultKind.FILES_LIMIT: noted("Look for a file or a writer that is made anew in a loop."),
+    FaultKind.OUTPUT_LIMIT: noted("Look for a print in a loop; print once an epoch."),
 }
 
 
@@ -76,13 +91,13 @@ def _trouble(run: CellRun, case: Case, assignment: Assignment) -> Finding:
         FaultKind.OUTPUT_LIMIT: assignment.output_mib,
     }
     used = {"seconds": round(run.seconds), "used": case.execution.resources.peak_memory_mib, "most": most.get(kind, 0)}
-    usual = "Restart the kernel, run all cells from the top, and mend or remove what fails."
+    usual = noted("Restart the kernel, run all cells from the top, and mend or remove what fails.")
     reached = _reached(run, case) if kind is not FaultKind.RAISED else None
     return Finding(
         code=f"notebook.{run.status}",
         message=say(_ENDS[kind], cell=run.index, **used),
-        expected="the cell runs to its end in a fresh kernel",
-        actual=reached.words() if reached else brief(fault.message) if fault else None,
+        expected=say("the cell runs to its end in a fresh kernel"),
+        actual=reached.words() if reached else words_of(fault) if fault else None,
         hint=say(_ADVICE.get(kind, usual)),
         cell=run.index,
         line=fault.line if fault else None,
@@ -99,9 +114,15 @@ class _Reached:
     step: int
     epoch: int | None
 
-    def words(self) -> str:
-        epoch = f"epoch {self.epoch}, " if self.epoch is not None else ""
-        return f"the last that was logged before: {self.run}, {epoch}step {self.step}"
+    def words(self) -> Message:
+        if self.epoch is None:
+            return say("the last that was logged before: {run}, step {step}", run=self.run, step=self.step)
+        return say(
+            "the last that was logged before: {run}, epoch {epoch}, step {step}",
+            run=self.run,
+            epoch=self.epoch,
+            step=self.step,
+        )
 
 
 def _points(run: Run) -> Iterator[tuple[float, str, int]]:
@@ -135,7 +156,7 @@ def writer_may_be_missing(case: Case, assignment: Assignment) -> Iterator[Findin
         "fit_generator fails when it is called without a writer, although writer=None is allowed. The course's own method has the same flaw.",
         actual=fault.message,
         cell=evidence.question.definition.cell,
-        hint="Guard every `with writer.as_default():` by `if writer is not None:`.",
+        hint=noted("Guard every `with writer.as_default():` by `if writer is not None:`."),
     )
 
 
@@ -149,7 +170,9 @@ def input_gradient_on_constants(case: Case, assignment: Assignment) -> Iterator[
         "remark.nan_input_gradient",
         "On constant features BatchNormFixed gives NaN as the gradient for its input: somewhere it divides by 0, even if the output is mended afterwards. The weights of the layers below can become NaN by it.",
         cell=evidence.question.definition.cell,
-        hint="Keep the denominator itself away from 0, for example with the epsilon under the root: tf.sqrt(variance + eps).",
+        hint=noted(
+            "Keep the denominator itself away from 0, for example with the epsilon under the root: tf.sqrt(variance + eps)."
+        ),
     )
 
 
@@ -175,20 +198,20 @@ def cells_out_of_order(case: Case, assignment: Assignment) -> Iterator[Finding]:
             "remark.out_of_order",
             "When the notebook was saved its cells had not been run from top to bottom in one go (see cell {cell}).",
             cell=bad[0],
-            hint="Before handing in: restart the kernel and run all cells.",
+            hint=noted("Before handing in: restart the kernel and run all cells."),
         )
 
 
 def damaged_files(case: Case, assignment: Assignment) -> Iterator[Finding]:
     """Event files that could not be read to their end."""
-    for where, runs_by_name in (("handed in", case.submitted_runs), ("written by the re-run", case.runs)):
+    for where, runs_by_name in ((say("handed in"), case.submitted_runs), (say("written by the re-run"), case.runs)):
         for run in runs_by_name.values():
             for file in run.files:
                 if file.state in (FileState.DAMAGED, FileState.REFUSED, FileState.TRUNCATED):
                     yield _damaged(file, where, run.name)
 
 
-def _damaged(file: LogFile, where: str, run: str) -> Finding:
+def _damaged(file: LogFile, where: Message, run: str) -> Finding:
     return remark(
         "remark.damaged_log",
         "The event file {name} {where} could not be read to its end ({detail}); what stands before was used.",

@@ -9,7 +9,8 @@ from grader.assignment import Assignment
 from grader.contract import blocked, failed, partial, passed, undecided
 from grader.homework.common import evidence_for, is_untouched, missing, probe_fault, unlike_notebook
 from grader.homework.experiments import model_of, needs_training, problems
-from grader.records import Case, Evidence, Finding, SequenceUse, Verdict, say
+from grader.language import counted
+from grader.records import Case, Evidence, Finding, Message, SequenceUse, Verdict, say
 
 WANTED = "preprocess"
 RAW = "raw"
@@ -21,7 +22,7 @@ def preprocess(case: Case, assignment: Assignment) -> Verdict:
     if WANTED not in case.definitions:
         return failed(missing(case, WANTED))
     if is_untouched(case, WANTED):
-        return failed(_finding(case, "is still the template's: nothing has been written yet", "", ""))
+        return failed(_finding(case, say("preprocess is still the template's: nothing has been written yet.")))
     evidence = evidence_for(case, "preprocess")
     if evidence is None:
         return undecided("raw.not_probed", "preprocess was found but could not be tried out.")
@@ -41,40 +42,45 @@ def _wrong(evidence: Evidence, name: str, case: Case) -> Finding | None:
     x, y = asked[f"{name}_x"], asked[f"{name}_y"]
     out_x, out_y = answers.get(f"{name}_out_x"), answers.get(f"{name}_out_y")
     if out_x is None or out_y is None:
-        return _finding(case, "does not return a pair of arrays (X, y)", "X, y", "something else")
+        return _finding(case, say("preprocess does not return a pair of arrays (X, y)."), "X, y", say("something else"))
     if out_x.shape != (len(x), 784):
-        return _finding(case, "gives another shape", f"{(len(x), 784)}", f"{out_x.shape}")
+        return _finding(case, say("preprocess gives another shape."), f"{(len(x), 784)}", f"{out_x.shape}")
     flat = x.reshape(len(x), 784).astype(np.float64)
     if not np.allclose(out_x.astype(np.float64), flat, rtol=1e-6, atol=1e-6):
-        return _finding(
-            case, _how_changed(out_x, flat), f"values {_span(flat)}, in the same order", f"values {_span(out_x)}"
-        )
+        expected = say("values {span}, in the same order", span=_span(flat))
+        return _finding(case, _how_changed(out_x, flat), expected, say("values {span}", span=_span(out_x)))
     if not np.array_equal(np.ravel(out_y).astype(np.float64), y.astype(np.float64)):
-        return _finding(case, "changes the labels", str(y[:5].tolist()), str(np.ravel(out_y)[:5].tolist()))
+        return _finding(
+            case, say("preprocess changes the labels."), str(y[:5].tolist()), str(np.ravel(out_y)[:5].tolist())
+        )
     after = answers.get(f"{name}_x_after"), answers.get(f"{name}_y_after")
     if not all(a is not None and np.array_equal(a, before) for a, before in zip(after, (x, y), strict=True)):
-        return _finding(case, "changes its input in place", "the input as it was", "a changed input")
+        return _finding(
+            case, say("preprocess changes its input in place."), say("the input as it was"), say("a changed input")
+        )
     return None
 
 
-def _how_changed(out: NDArray[np.generic], flat: NDArray[np.float64]) -> str:
+def _how_changed(out: NDArray[np.generic], flat: NDArray[np.float64]) -> Message:
     if np.array_equal(np.sort(out.astype(np.float64), axis=1), np.sort(flat, axis=1)):
-        return "mixes up the pixels of an image"
-    return "changes the values of the pixels"
+        return say("preprocess mixes up the pixels of an image.")
+    return say("preprocess changes the values of the pixels.")
 
 
-def _span(values: NDArray[np.generic]) -> str:
+def _span(values: NDArray[np.generic]) -> Message:
     numbers = values.astype(np.float64)
-    return f"from {numbers.min():.4g} to {numbers.max():.4g}"
+    return say("from {low:.4g} to {high:.4g}", low=float(numbers.min()), high=float(numbers.max()))
 
 
-def _finding(case: Case, what: str, expected: str, actual: str) -> Finding:
+def _finding(
+    case: Case, message: Message, expected: Message | str | None = None, actual: Message | str | None = None
+) -> Finding:
     definition = case.definitions[WANTED]
     return Finding(
         code="raw.preprocess_wrong",
-        message=say("preprocess " + what.replace("{", "{{").replace("}", "}}") + "."),
-        expected=expected or None,
-        actual=actual or None,
+        message=message,
+        expected=expected,
+        actual=actual,
         hint=say(
             "Only the shape may change: reshape each batch to (n, 784) and return it with the labels, without scaling."
         ),
@@ -105,9 +111,17 @@ def run(case: Case, assignment: Assignment) -> Verdict:
 def _scaled_finding(scaled: list[SequenceUse]) -> Finding:
     return Finding(
         code="raw.scaled_data",
-        message=say("In the run raw, {count} of the sequences gave scaled images.", count=len(scaled)),
-        expected="pixels from 0 to 255 in the train and in the test sequence",
-        actual=f"values from {min(s.low for s in scaled):.3g} to {max(s.high for s in scaled):.3g}",
+        message=counted(
+            "In the run raw, {n} of the sequences gave scaled images.",
+            "In the run raw, {n} of the sequences gave scaled images.",
+            len(scaled),
+        ),
+        expected=say("pixels from 0 to 255 in the train and in the test sequence"),
+        actual=say(
+            "values from {low:.3g} to {high:.3g}",
+            low=min(s.low for s in scaled),
+            high=max(s.high for s in scaled),
+        ),
         hint=say("Build both sequences anew with MNISTSequence(…, preprocess=preprocess), and train with these two."),
         run=RAW,
     )

@@ -23,6 +23,7 @@ from grader.homework.expected import (
     whole_training,
 )
 from grader.homework.questions import VALIDATION, task_of
+from grader.language import Message, counted, say
 from grader.records import Evidence, Floats
 
 LONG = "long"  # the scenario with more batches than any number in the code
@@ -265,23 +266,32 @@ def passes_cut_short(evidence: Evidence) -> tuple[int, int] | None:
     return (seen, there) if 0 < seen < min(there - 1, VALIDATION) else None
 
 
-def seen_otherwise(evidence: Evidence, name: str) -> str:
-    """What a training was seen to do otherwise, as far as the notes tell; empty where they tell nothing."""
+def seen_otherwise(evidence: Evidence, name: str) -> Message | None:
+    """What a training was seen to do otherwise, as far as the notes tell; None where they tell nothing."""
     task, updates = task_of(evidence, name), _updates(evidence, name)
     train, validation = (_fetches(evidence, name, part) for part in ("train", "validation"))
     count = len(batches(*task.train, task.batch_size))
     asked = count * task.epochs
     if not updates:  # not used, or inside of a compiled function
-        return "no update by the optimizer that was passed in was seen" if train else ""
+        return say("no update by the optimizer that was passed in was seen") if train else None
     if len(updates) != asked:
-        return f"{len(updates)} updates instead of {asked} ({task.epochs} epochs of {count} batches)"
+        return counted(
+            "{n} update instead of {asked} ({epochs} epochs of {count} batches)",
+            "{n} updates instead of {asked} ({epochs} epochs of {count} batches)",
+            len(updates),
+            asked=asked,
+            epochs=task.epochs,
+            count=count,
+        )
     if any(a.number == 0 and not _alike(a.parameters, b.parameters) for a, b in _same_pass(validation)):
-        return "the weights change while validation goes on"
+        return say("the weights change while validation goes on")
     left_out = sum(bool(np.isnan(g).all()) for g in updates[0].gradients)
     if left_out:
-        return f"{left_out} of {len(task.parameters)} variables are left out of the update"
+        return say(
+            "{left_out} of {all} variables are left out of the update", left_out=left_out, all=len(task.parameters)
+        )
     if [fetch.number for fetch in train[:count]] != list(range(count)) and len(train) == asked:
-        return "the batches come in another order"
+        return say("the batches come in another order")
     return _other_gradients(evidence, name, updates)
 
 
@@ -291,8 +301,8 @@ def _same_pass(fetches: Sequence[Fetch]) -> list[tuple[Fetch, Fetch]]:
     return [(fetches[a], fetches[b - 1]) for a, b in zip(starts, [*starts[1:], len(fetches)], strict=True)]
 
 
-def _other_gradients(evidence: Evidence, name: str, updates: Sequence[Update]) -> str:
+def _other_gradients(evidence: Evidence, name: str, updates: Sequence[Update]) -> Message | None:
     """Whether the first update's gradients are the course's."""
     expected = train(task_of(evidence, name)).steps[0].gradients
     same = all(np.allclose(a, b, rtol=1e-3, atol=1e-6) for a, b in zip(updates[0].gradients, expected, strict=True))
-    return "" if same else "the gradients that are applied are not those of the loss's sum over the batch"
+    return None if same else say("the gradients that are applied are not those of the loss's sum over the batch")

@@ -12,7 +12,8 @@ import numpy as np
 from grader.assignment import Assignment
 from grader.homework.common import runs_named
 from grader.homework.roles import reading_of, roles_of, series_of
-from grader.records import Case, Cell, CellKind, Finding, Run, Severity, say
+from grader.language import counted, listed
+from grader.records import Case, Cell, CellKind, Finding, Message, Run, Severity, say
 
 _EPOCH = re.compile(r"^Epoch (\d+): (Train|Val) loss: (\S+) (?:Train|Val) Accuracy: (\S+)", re.MULTILINE)
 _VALIDATION = ("validation_loss", "validation_accuracy")
@@ -28,7 +29,7 @@ def remark(code: str, template: str, /, *, hint: str | None = None, **values: ob
     return Finding(
         code=code,
         severity=Severity.INFO,
-        message=say(template, **{k: v for k, v in values.items() if isinstance(v, str | int | float)}),
+        message=say(template, **{k: v for k, v in values.items() if isinstance(v, str | int | float | Message)}),
         hint=say(hint) if hint else None,
         **own,  # type: ignore[arg-type]
     )
@@ -65,8 +66,8 @@ def _compared(name: str, ours: Run, theirs: Run, case: Case) -> Iterator[Finding
 
 def _other_tags(name: str, ours: Run, theirs: Run) -> Iterator[Finding]:
     for kind, own, other in (
-        ("scalars", {s.tag for s in ours.scalars}, {s.tag for s in theirs.scalars}),
-        ("histograms", {h.tag for h in ours.histograms}, {h.tag for h in theirs.histograms}),
+        (say("scalars"), {s.tag for s in ours.scalars}, {s.tag for s in theirs.scalars}),
+        (say("histograms"), {h.tag for h in ours.histograms}, {h.tag for h in theirs.histograms}),
     ):
         if own != other:
             yield remark(
@@ -74,14 +75,19 @@ def _other_tags(name: str, ours: Run, theirs: Run) -> Iterator[Finding]:
                 "In the run {run}, the logs that were handed in and the re-run do not have the same {kind}. Please look.",
                 run=name,
                 kind=kind,
-                expected=_some(own - other) + " in the re-run only" if own - other else "no others in the re-run",
-                actual=_some(other - own) + " in the logs only" if other - own else "no others in the logs",
+                expected=say("{tags} in the re-run only", tags=_some(own - other))
+                if own - other
+                else say("no others in the re-run"),
+                actual=say("{tags} in the logs only", tags=_some(other - own))
+                if other - own
+                else say("no others in the logs"),
             )
 
 
-def _some(names: set[str]) -> str:
-    shown = sorted(names)[:_SHOWN]
-    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")
+def _some(names: set[str]) -> Message:
+    shown = ", ".join(sorted(names)[:_SHOWN])
+    left = len(names) - _SHOWN
+    return counted("{names} and {n} more", "{names} and {n} more", left, names=shown) if left > 0 else listed([shown])
 
 
 def _other_counts(name: str, ours: Run, theirs: Run, case: Case) -> Iterator[Finding]:
@@ -97,9 +103,9 @@ def _other_counts(name: str, ours: Run, theirs: Run, case: Case) -> Iterator[Fin
                 "In the run {run}, the logs that were handed in have another number of points of the {role} than the re-run. "
                 "They may be of another version of the code, or of a training that was stopped. Please look.",
                 run=name,
-                role=role.replace("_", " "),
-                expected=f"{counts[0]} points, as in the re-run",
-                actual=f"{counts[1]} points",
+                role=say(role.replace("_", " ")),
+                expected=counted("{n} point, as in the re-run", "{n} points, as in the re-run", counts[0]),
+                actual=counted("{n} point", "{n} points", counts[1]),
             )
             return
 
@@ -107,13 +113,13 @@ def _other_counts(name: str, ours: Run, theirs: Run, case: Case) -> Iterator[Fin
 def _other_character(name: str, ours: Run, theirs: Run) -> Iterator[Finding]:
     states = [_finite(run) for run in (ours, theirs)]
     if None not in states and states[0] != states[1]:
-        words = {True: "finite throughout", False: "NaN or infinite"}
+        words = {True: say("finite throughout"), False: say("NaN or infinite")}
         yield remark(
             "remark.logs_other_character",
             "In the run {run}, the scalars of the logs that were handed in and of the re-run do not agree on being finite. "
             "Please look.",
             run=name,
-            expected=f"{words[bool(states[0])]}, as in the re-run",
+            expected=say("{what}, as in the re-run", what=words[bool(states[0])]),
             actual=words[bool(states[1])],
         )
 
@@ -135,7 +141,7 @@ def _strange_times(name: str, theirs: Run) -> Iterator[Finding]:
             "remark.logs_strange_times",
             "In the run {run}, the times in the logs that were handed in are not those of a training: {why}. Please look.",
             run=name,
-            why="they run backwards" if backwards else f"all of it within {span:.2g} s",
+            why=say("they run backwards") if backwards else say("all of it within {span:.2g} s", span=span),
         )
 
 
@@ -171,8 +177,8 @@ def printed_lines(case: Case, assignment: Assignment) -> Iterator[Finding]:
 
 def _lines_disagree(cell: Cell, name: str, case: Case) -> Iterator[Finding]:
     witnesses = (
-        ("re-run", _rerun_text(case, cell), case.runs),
-        ("handed in", cell.output, case.submitted_runs),
+        (say("re-run"), _rerun_text(case, cell), case.runs),
+        (say("handed in"), cell.output, case.submitted_runs),
     )
     for whence, text, runs in witnesses:
         lines = _lines(text)
@@ -184,8 +190,13 @@ def _lines_disagree(cell: Cell, name: str, case: Case) -> Iterator[Finding]:
                 whence=whence,
                 run=name,
                 cell=cell.index,
-                expected=f"epoch {bad[0].epoch}: {bad[1]} {bad[2]:.4g}, as printed",
-                actual=f"{bad[3]:.4g} logged",
+                expected=say(
+                    "epoch {epoch}: {what} {value:.4g}, as printed",
+                    epoch=bad[0].epoch,
+                    what=say(bad[1].replace("_", " ")),
+                    value=bad[2],
+                ),
+                actual=say("{value:.4g} logged", value=bad[3]),
             )
 
 
@@ -199,7 +210,7 @@ def _first_disagreement(lines: list[_Line], run: Run, case: Case) -> tuple[_Line
         for line, logged in zip(own, series.values, strict=True):
             printed = (line.loss, line.accuracy)[index]
             if not _same(printed, float(logged)):
-                return line, role.replace("_", " "), printed, float(logged)
+                return line, role, printed, float(logged)
     return None
 
 
@@ -235,8 +246,8 @@ def recorded_outputs(case: Case, assignment: Assignment) -> Iterator[Finding]:
             "of another version of the code. Please look.",
             cells=", ".join(str(found.index) for found, _, _ in differing),
             cell=cell.index,
-            expected=f"{_epochs(ours)} epochs, as in the re-run",
-            actual=f"{_epochs(theirs)} epochs recorded",
+            expected=counted("{n} epoch, as in the re-run", "{n} epochs, as in the re-run", _epochs(ours)),
+            actual=counted("{n} epoch recorded", "{n} epochs recorded", _epochs(theirs)),
         )
     for cell, ours, theirs in pairs:
         if ours and theirs and _any_nan(ours) != _any_nan(theirs):
@@ -244,8 +255,8 @@ def recorded_outputs(case: Case, assignment: Assignment) -> Iterator[Finding]:
                 "remark.outputs_other_character",
                 "The recorded output of cell {cell} and the re-run do not agree on the loss being NaN. Please look.",
                 cell=cell.index,
-                expected="NaN, as in the re-run" if _any_nan(ours) else "finite, as in the re-run",
-                actual="NaN recorded" if _any_nan(theirs) else "finite values recorded",
+                expected=say("NaN, as in the re-run" if _any_nan(ours) else "finite, as in the re-run"),
+                actual=say("NaN recorded" if _any_nan(theirs) else "finite values recorded"),
             )
 
 

@@ -18,11 +18,12 @@ from statistics import median
 
 import numpy as np
 
+from grader.language import tr, tr_n
 from grader.records import Band, Floats
 from grader.reporting.class_groups import Member, member
 from grader.reporting.overview import Overview, Sketch, placed, stretches
 from grader.reporting.svg import ClassPicture, class_picture
-from grader.reporting.words import count, number
+from grader.reporting.words import number, role_words
 
 _DEVIATIONS = 4.0
 _MODIFIED_Z = 3.5
@@ -91,7 +92,7 @@ def _picture(anchor: str, own: Sequence[tuple[str, Sketch]], band: Band | None, 
     return RunPicture(
         anchor=anchor,
         run=first.run,
-        title=first.role.replace("_", " ").capitalize(),
+        title=role_words(first.role).capitalize(),
         sentence=_sentence(sketches, total, len(odd), band),
         picture=drawn,
         lines="".join(line for line in dict.fromkeys(drawn.lines) if line not in apart),
@@ -113,18 +114,23 @@ def _band(band: Band | None) -> tuple[Floats, Floats, Floats] | None:
 
 def _odd(own: tuple[str, Sketch], why: str, drawn: ClassPicture, i: int) -> OddOne:
     name, sketch = own
-    what = f"{sketch.run}, {sketch.role.replace('_', ' ')}"
+    what = f"{sketch.run}, {role_words(sketch.role)}"
     return OddOne(member=member(name), what=what, why=why, line=drawn.lines[i], tip=drawn.tips[i])
 
 
 def _sentence(sketches: Sequence[Sketch], total: int, odd: int, band: Band | None) -> str:
     nan = sum(not math.isfinite(end(sketch.values)) for sketch in sketches)
-    whose = f"{count(len(sketches), 'curve')} of {count(total, 'submission')}, {odd if odd else 'none'} of them odd" + (
-        f", {nan} of them NaN or infinite at the end." if nan else "."
-    )
+    parts = [
+        tr_n("{n} curve", "{n} curves", len(sketches)),
+        tr_n("of {n} submission", "of {n} submissions", total),
+        tr("{n} of them odd", n=odd) if odd else tr("none of them odd"),
+        *([tr("{n} of them NaN or infinite at the end", n=nan)] if nan else []),
+    ]
+    whose = f"{parts[0]} {', '.join(parts[1:])}."
     if band is None:
-        return whose + " The reference was not run on these data."
-    return f"{whose} The band is the reference solution over {count(len(band.values), 'seed')}."
+        return f"{whose} {tr('The reference was not run on these data.')}"
+    seeds = tr_n("{n} seed", "{n} seeds", len(band.values))
+    return f"{whose} {tr('The band is the reference solution ({seeds}).', seeds=seeds)}"
 
 
 # --- what is odd ----------------------------------------------------------------------------------------------------
@@ -154,11 +160,14 @@ def _usual(ends: Sequence[float], seeds: Floats) -> Iterator[_Usual]:
     if len(seeds):
         reach = _DEVIATIONS * float(seeds.std(ddof=1)) if len(seeds) > 1 else 0.0
         low, high = float(seeds.min()), float(seeds.max())
-        yield _around(float(seeds.mean()), reach, low, high), f"the reference {number(low)} to {number(high)}"
+        yield (
+            _around(float(seeds.mean()), reach, low, high),
+            tr("the reference {low} to {high}", low=number(low), high=number(high)),
+        )
     if len(ends) >= _FEWEST:
         centre = median(ends)
         reach = _MODIFIED_Z * median(abs(e - centre) for e in ends) / 0.6745
-        yield _around(centre, reach, centre, centre), f"the middle of the class {number(centre)}"
+        yield _around(centre, reach, centre, centre), tr("the middle of the class {value}", value=number(centre))
 
 
 def _around(centre: float, reach: float, low: float, high: float) -> Callable[[float], bool]:
@@ -169,7 +178,9 @@ def _around(centre: float, reach: float, low: float, high: float) -> Callable[[f
 
 def _why(value: float, usual: Sequence[_Usual], finite: bool) -> str:
     if math.isfinite(value) != finite:
-        return "ends in NaN or infinity, the others do not" if finite else f"ends at {number(value)}, the others in NaN"
+        if finite:
+            return tr("ends in NaN or infinity, the others do not")
+        return tr("ends at {value}, the others in NaN", value=number(value))
     if not usual or not math.isfinite(value) or any(explains(value) for explains, _ in usual):
         return ""
-    return f"ends at {number(value)}; {', '.join(words for _, words in usual)}"
+    return tr("ends at {value}", value=number(value)) + "; " + ", ".join(words for _, words in usual)

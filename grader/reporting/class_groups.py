@@ -7,16 +7,19 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from grader.records import Criterion, Grade, Judgement, Status
+from grader.language import decimal, shown, tr, tr_n
+from grader.records import Criterion, Grade, Judgement, Message, Status
 from grader.reporting import likeness
 from grader.reporting.class_view import report_href, worksheet_path
 from grader.reporting.overview import Overview
 from grader.reporting.text import clip
-from grader.reporting.words import STATUS_WORDS, count
+from grader.reporting.view import count_points
+from grader.reporting.words import STATUS_WORDS
 
 MOST_PAIRS = 60
 FEW = 12  # names that a list shows at once
 _NAME = 60  # characters of a name in a list
+_SENTENCE = 300  # characters of why points are lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +35,7 @@ class Waiting:
     """A criterion for which a person is asked: to read answers, or to tell what the grader could not."""
 
     title: str
-    points: int
+    points: str
     href: str
     text: str
 
@@ -48,12 +51,13 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """How often a criterion is met. `words` is the bar in words; `percent` sorts."""
+    """How often a criterion is met. `words` is the bar in words; `percent` and `earned` sort."""
 
     title: str
     points: int
     percent: int
     mean: str
+    earned: float
     bar: tuple[Stretch, ...]
     words: str
 
@@ -86,7 +90,7 @@ class Groups:
 
 def groups(grades: Sequence[Grade], overviews: Sequence[Overview]) -> Groups:
     judged = _by_criterion(grades)
-    titles = {criterion.id: criterion.title for criterion in judged}
+    titles = {criterion.id: tr(criterion.title) for criterion in judged}
     found = likeness.pairs(overviews)
     return Groups(
         waiting=tuple(one for criterion, all_of_it in judged.items() for one in _waiting(criterion, all_of_it)),
@@ -115,14 +119,14 @@ def _waiting(criterion: Criterion, judgements: Sequence[Judgement]) -> Iterable[
     unread, open_still = by_status[Status.REVIEW], by_status[Status.UNDECIDED]
     decided = sum(judgement.decision is not None for judgement in judgements)
     parts = (
-        f"{count(unread, 'answer')} to be read" if unread else "",
-        f"{open_still} that the grader could not tell" if open_still else "",
-        f"{decided} decided" if decided else "",
+        tr_n("{n} answer to be read", "{n} answers to be read", unread) if unread else "",
+        tr("{n} that the grader could not tell", n=open_still) if open_still else "",
+        tr("{n} decided", n=decided) if decided else "",
     )
     if unread or open_still or decided:
         yield Waiting(
-            title=criterion.title,
-            points=criterion.points,
+            title=tr(criterion.title),
+            points=count_points(criterion.points),
             href=worksheet_path(criterion.id),
             text=", ".join(filter(None, parts)),
         )
@@ -134,25 +138,28 @@ def _rate(criterion: Criterion, judgements: Sequence[Judgement]) -> Rate:
     starts = [sum(width for _, width in widths[:i]) for i in range(len(widths))]
     earned = sum(judgement.points for judgement in judgements) / total
     return Rate(
-        title=criterion.title,
+        title=tr(criterion.title),
         points=criterion.points,
         percent=100 * by_status[Status.PASSED] // total,
-        mean=f"{earned:.1f}",
+        mean=decimal(f"{earned:.1f}"),
+        earned=round(earned, 1),
         bar=tuple(
             Stretch(status=status.value, x=round(x, 2), width=round(width, 2))
             for x, (status, width) in zip(starts, widths, strict=True)
         ),
-        words=", ".join(f"{by_status[status]} {STATUS_WORDS[status].lower()}" for status, _ in widths),
+        words=", ".join(
+            tr("{n} {kind}", n=by_status[status], kind=tr(STATUS_WORDS[status]).lower()) for status, _ in widths
+        ),
     )
 
 
 def _causes(overviews: Iterable[Overview], titles: Mapping[str, str]) -> tuple[CauseGroup, ...]:
     """The commonest first; of those that are equally common, in the rubric's order."""
     members: dict[tuple[str, str], list[Member]] = defaultdict(list)
-    messages: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    for shown in overviews:
-        for cause in shown.causes:
-            members[cause.criterion, cause.code].append(member(shown.id, cause.criterion))
+    messages: dict[tuple[str, str], Counter[Message]] = defaultdict(Counter)
+    for overview in overviews:
+        for cause in overview.causes:
+            members[cause.criterion, cause.code].append(member(overview.id, cause.criterion))
             messages[cause.criterion, cause.code][cause.message] += 1
     rank = {criterion: i for i, criterion in enumerate(titles)}
     order = sorted(members, key=lambda name: (-len(members[name]), rank.get(name[0], len(rank)), name[1]))
@@ -160,7 +167,7 @@ def _causes(overviews: Iterable[Overview], titles: Mapping[str, str]) -> tuple[C
         CauseGroup(
             title=titles.get(criterion, criterion),
             code=code,
-            message=messages[criterion, code].most_common(1)[0][0],
+            message=clip(shown(messages[criterion, code].most_common(1)[0][0]), _SENTENCE),
             members=tuple(members[criterion, code]),
         )
         for criterion, code in order
@@ -169,8 +176,10 @@ def _causes(overviews: Iterable[Overview], titles: Mapping[str, str]) -> tuple[C
 
 def _pair(pair: likeness.Pair) -> PairView:
     parts = (
-        f"{int(100 * pair.code)} % of the code" if pair.code else "",
-        f"{int(100 * pair.words)} % of the answers" if pair.words else "",
-        f"{count(pair.series, 'submitted curve')}, value by value" if pair.series else "",
+        tr("{percent} % of the code", percent=int(100 * pair.code)) if pair.code else "",
+        tr("{percent} % of the answers", percent=int(100 * pair.words)) if pair.words else "",
+        tr_n("{n} submitted curve, value by value", "{n} submitted curves, value by value", pair.series)
+        if pair.series
+        else "",
     )
     return PairView(one=member(pair.one), other=member(pair.other), text="; ".join(filter(None, parts)))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from statistics import median
 from urllib.parse import quote
 
+from grader.language import shown, tr
 from grader.records import Criterion, Grade, Judgement
 from grader.reporting.view import criterion_anchor, part_title
 from grader.reporting.words import STATUS_WORDS, points, points_of
@@ -72,7 +73,7 @@ def class_view(grades: Sequence[Grade]) -> ClassView:
         parts=tuple((part_title(part), len(list(group))) for part, group in groupby(columns, key=lambda c: c.part)),
         columns=columns,
         rows=tuple(_row(grade, columns) for grade in graded),
-        ungraded=tuple((grade.id, report_href(grade.id), str(grade.error)) for grade in grades if grade.error),
+        ungraded=tuple((grade.id, report_href(grade.id), shown(grade.error)) for grade in grades if grade.error),
     )
 
 
@@ -92,20 +93,20 @@ def _columns(graded: Sequence[Grade]) -> tuple[Criterion, ...]:
     for grade in graded:
         for judgement in grade.criteria:
             known.setdefault(judgement.criterion.id, judgement.criterion)
-    return tuple(known.values())
+    return tuple(replace(criterion, title=tr(criterion.title)) for criterion in known.values())
 
 
 def _numbers(grades: Sequence[Grade], graded: Sequence[Grade]) -> tuple[tuple[str, str], ...]:
     scores = [grade.score for grade in graded]
-    middle = points(median(scores)) if scores else "none"
-    span = f"{points(min(scores))} to {points(max(scores))}" if scores else "none"
+    middle = points(median(scores)) if scores else tr("none")
+    span = tr("{low} to {high}", low=points(min(scores)), high=points(max(scores))) if scores else tr("none")
     return (
-        ("Submissions", str(len(grades))),
-        ("Graded", str(len(graded))),
-        ("Could not be graded", str(len(grades) - len(graded))),
-        ("Median points", middle),
-        ("Range", span),
-        ("Wait for a person", str(sum(grade.awaiting_review > 0 for grade in graded))),
+        (tr("Submissions"), str(len(grades))),
+        (tr("Graded"), str(len(graded))),
+        (tr("Could not be graded"), str(len(grades) - len(graded))),
+        (tr("Median points"), middle),
+        (tr("Range"), span),
+        (tr("Wait for a person"), str(sum(grade.awaiting_review > 0 for grade in graded))),
     )
 
 
@@ -140,11 +141,11 @@ def _row(grade: Grade, columns: Sequence[Criterion]) -> Row:
 
 def _cell(judgement: Judgement | None) -> StatusCell:
     if judgement is None:
-        return StatusCell(status="none", text="not in this rubric", points="", sort=-1.0)
+        return StatusCell(status="none", text=tr("not in this rubric"), points="", sort=-1.0)
     earned = points_of(judgement.points, judgement.criterion.points)
     return StatusCell(
         status=judgement.status.value,
-        text=f"{STATUS_WORDS[judgement.status]}, {earned}",
+        text=f"{tr(STATUS_WORDS[judgement.status])}, {earned}",
         points=points(judgement.points),
         sort=judgement.points,
     )

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from grader.language import noted, shown, tr
 from grader.records import Conclusion, Grade, Report
 from grader.reporting.text import clip
 from grader.reporting.view import Link, cells_of, criterion_link
-from grader.reporting.words import number
+from grader.reporting.words import number, role_words
 
-_AGREEMENT = {True: ("passed", "Agrees"), False: ("failed", "Differs"), None: ("undecided", "Open")}
+_AGREEMENT = {
+    True: ("passed", noted("Agrees")),
+    False: ("failed", noted("Differs")),
+    None: ("undecided", noted("Open")),
+}
 _MOST_WORDS = 20_000  # characters of a conclusion
 
 
@@ -38,7 +43,7 @@ class ConclusionView:
 
 def conclusions(report: Report) -> tuple[ConclusionView, ...]:
     """In the order in which the exhibit has them."""
-    titles = {j.criterion.id: j.criterion.title for j in report.grade.criteria}
+    titles = {j.criterion.id: tr(j.criterion.title) for j in report.grade.criteria}
     return tuple(_conclusion(c, report, titles) for c in report.exhibit.conclusions)
 
 
@@ -50,19 +55,19 @@ def _conclusion(conclusion: Conclusion, report: Report, titles: dict[str, str]) 
         cell=_cell_link(conclusion.cell, cells_of(report)),
         head=head,
         rows=rows,
-        claims=tuple(claim_view(claim.text, str(claim.logs), claim.agrees) for claim in conclusion.claims),
+        claims=tuple(claim_view(claim.text, shown(claim.logs), claim.agrees) for claim in conclusion.claims),
     )
 
 
 def _cell_link(cell: int | None, cells: frozenset[int]) -> Link | None:
     if cell is None:
         return None
-    return Link(text=f"cell {cell}", anchor=f"cell-{cell}" if cell in cells else "")
+    return Link(text=tr("cell {cell}", cell=cell), anchor=f"cell-{cell}" if cell in cells else "")
 
 
 def claim_view(text: str, logs: str, agrees: bool | None) -> ClaimView:
     status, word = _AGREEMENT[agrees]
-    return ClaimView(text=text, logs=logs, status=status, word=word)
+    return ClaimView(text=text, logs=logs, status=status, word=tr(word))
 
 
 def final_numbers(runs: Sequence[str], grade: Grade) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
@@ -70,9 +75,9 @@ def final_numbers(runs: Sequence[str], grade: Grade) -> tuple[tuple[str, ...], t
     known = [run for run in runs if run in grade.runs]
     roles = list(dict.fromkeys(role for run in known for role in grade.runs[run].final))
     rows = tuple((run, *(_final(grade, run, role) for role in roles)) for run in known)
-    return ("run", *(role.replace("_", " ") for role in roles)), rows
+    return (tr("run"), *map(role_words, roles)), rows
 
 
 def _final(grade: Grade, run: str, role: str) -> str:
     final = grade.runs[run].final
-    return number(final[role]) if role in final else "not logged"
+    return number(final[role]) if role in final else tr("not logged")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from grader.language import tr, tr_n
 from grader.records import Band, Curve, Exhibit, Floats, Grade, Ridge
 from grader.reporting.svg import (
     CurvePicture,
@@ -16,7 +17,7 @@ from grader.reporting.svg import (
     row_word,
     sample,
 )
-from grader.reporting.words import count, number
+from grader.reporting.words import number, role_words
 
 Table = tuple[tuple[str, ...], ...]
 
@@ -92,7 +93,7 @@ def _state(name: str, grade: Grade) -> str:
     """Said without blame: the run with the spoiled batch norm has to be NaN."""
     if name not in grade.runs:
         return ""
-    return "finite throughout" if grade.runs[name].finite else "NaN or infinity among its scalars"
+    return tr("finite throughout") if grade.runs[name].finite else tr("NaN or infinity among its scalars")
 
 
 # --- curves ---------------------------------------------------------------------------------------------------------
@@ -104,7 +105,7 @@ def curve_figure(curve: Curve, anchor: str) -> CurveFigure:
     steps = np.concatenate(known)
     return CurveFigure(
         anchor=anchor,
-        title=_role_title(curve.role) if curve.role else "Scalar",
+        title=_role_title(curve.role) if curve.role else tr("Scalar"),
         tag=curve.tag,
         sentence=" ".join(
             filter(None, (_course(curve), _holes(curve), _reference(curve.band), _axis(picture.squeezed)))
@@ -120,26 +121,43 @@ def curve_figure(curve: Curve, anchor: str) -> CurveFigure:
 
 
 def _role_title(role: str) -> str:
-    words = role.replace("_", " ")
+    words = role_words(role)
     return words[:1].upper() + words[1:]
 
 
 def _course(curve: Curve) -> str:
     n, finite = len(curve.values), curve.values[np.isfinite(curve.values)]
     if not n:
-        return "No point was written."
+        return tr("No point was written.")
     if n == 1:
-        return f"1 point, at step {curve.steps[0]}: {number(float(curve.values[0]))}."
-    span = f"{count(n, 'point')}, steps {curve.steps.min()} to {curve.steps.max()}"
+        return tr("1 point, at step {step}: {value}.", step=int(curve.steps[0]), value=number(float(curve.values[0])))
+    points = tr_n("{n} point", "{n} points", n)
+    span = tr(
+        "{points}, steps {first} to {last}", points=points, first=int(curve.steps.min()), last=int(curve.steps.max())
+    )
     if not len(finite):
-        return f"{span}: not one finite value."
-    ends = f"from {number(float(curve.values[0]))} to {number(float(curve.values[-1]))}"
-    return f"{span}: {ends}, lowest {number(float(finite.min()))}, highest {number(float(finite.max()))}."
+        return tr("{span}: not one finite value.", span=span)
+    return tr(
+        "{span}: from {begin} to {end}, lowest {low}, highest {high}.",
+        span=span,
+        begin=number(float(curve.values[0])),
+        end=number(float(curve.values[-1])),
+        low=number(float(finite.min())),
+        high=number(float(finite.max())),
+    )
 
 
 def _holes(curve: Curve) -> str:
     bad = int((~np.isfinite(curve.values)).sum())
-    return f"{_mark(curve)}; {bad} of {count(len(curve.values), 'value')} not finite." if bad else ""
+    if not bad:
+        return ""
+    return tr_n(
+        "{mark}; {bad} of {n} value not finite.",
+        "{mark}; {bad} of {n} values not finite.",
+        len(curve.values),
+        mark=_mark(curve),
+        bad=bad,
+    )
 
 
 def _mark(curve: Curve) -> str:
@@ -147,8 +165,10 @@ def _mark(curve: Curve) -> str:
     bad = np.flatnonzero(~np.isfinite(curve.values))
     if not len(bad):
         return ""
-    step, value = curve.steps[bad[0]], float(curve.values[bad[0]])
-    return f"{number(value)} {'from' if bad[-1] == len(curve.values) - 1 and _joined(bad) else 'at'} step {step}"
+    step, value = int(curve.steps[bad[0]]), number(float(curve.values[bad[0]]))
+    if bad[-1] == len(curve.values) - 1 and _joined(bad):
+        return tr("{value} from step {step}", value=value, step=step)
+    return tr("{value} at step {step}", value=value, step=step)
 
 
 def _joined(index: np.typing.NDArray[np.intp]) -> bool:
@@ -158,15 +178,19 @@ def _joined(index: np.typing.NDArray[np.intp]) -> bool:
 def _reference(band: Band | None) -> str:
     if band is None:
         return ""
-    seeds = count(len(band.values), "seed")
+    seeds = tr_n("{n} seed", "{n} seeds", len(band.values))
     if not np.isfinite(band.values).any():
-        return f"The reference solution is not finite here either ({seeds})."
-    last = f"between {number(float(band.low[-1]))} and {number(float(band.high[-1]))}"
-    return f"The reference solution ends {last} ({seeds})."
+        return tr("The reference solution is not finite here either ({seeds}).", seeds=seeds)
+    return tr(
+        "The reference solution ends between {low} and {high} ({seeds}).",
+        low=number(float(band.low[-1])),
+        high=number(float(band.high[-1])),
+        seeds=seeds,
+    )
 
 
 def _axis(squeezed: bool) -> str:
-    return "A few values are far larger than the rest, so the axis is squeezed (logarithmic)." if squeezed else ""
+    return tr("A few values are far larger than the rest, so the axis is squeezed (logarithmic).") if squeezed else ""
 
 
 def _curve_table(curve: Curve) -> Table:
@@ -186,7 +210,9 @@ def _ranges(band: Band | None) -> Callable[[int], str]:
 
     def at(step: int) -> str:
         found = np.flatnonzero(steps == step)
-        return f"{number(float(low[found[0]]))} to {number(float(high[found[0]]))}" if len(found) else ""
+        if not len(found):
+            return ""
+        return tr("{low} to {high}", low=number(float(low[found[0]])), high=number(float(high[found[0]])))
 
     return at
 
@@ -211,12 +237,22 @@ def ridge_figure(ridge: Ridge, anchor: str) -> RidgeFigure:
 def _spread(ridge: Ridge) -> str:
     n = len(ridge.buckets)
     if not n:
-        return "No histogram was written."
-    span = f"{count(n, 'histogram')}, steps {ridge.steps.min()} to {ridge.steps.max()}"
+        return tr("No histogram was written.")
+    span = tr_n(
+        "{n} histogram, steps {first} to {last}",
+        "{n} histograms, steps {first} to {last}",
+        n,
+        first=int(ridge.steps.min()),
+        last=int(ridge.steps.max()),
+    )
     bad = [step for step, buckets in zip(ridge.steps, ridge.buckets, strict=True) if row_word(buckets)]
     if len(bad) == n:
-        return f"{span}: every one is {row_word(ridge.buckets[0])}."
-    return f"{span}" + (f"; {len(bad)} of them cannot be drawn, the first at step {bad[0]}." if bad else ".")
+        return tr("{span}: every one is {what}.", span=span, what=row_word(ridge.buckets[0]))
+    if not bad:
+        return f"{span}."
+    return tr(
+        "{span}; {bad} of them cannot be drawn, the first at step {step}.", span=span, bad=len(bad), step=int(bad[0])
+    )
 
 
 def _ridge_row(step: int, buckets: Floats) -> tuple[str, ...]:

@@ -6,20 +6,21 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from grader.language import noted, shown, tr, tr_n
 from grader.records import Cell, CellKind, CellRun, CellStatus, Finding, Report
 from grader.reporting.text import clip
 from grader.reporting.view import MOST_CELLS, Link, criterion_anchor
-from grader.reporting.words import cell_place, seconds
+from grader.reporting.words import cell_place, fault_words, seconds
 
 _CELL_SOURCE = 12_000  # characters of one cell
 _CELL_OUTPUT = 2_000
 _ALL_SOURCE = 120_000  # characters of all cells: what is over is left out, with a word
 _RUN_WORDS = {
-    CellStatus.OK: "ran in {seconds}",
-    CellStatus.RAISED: "raised an error after {seconds}",
-    CellStatus.TIMED_OUT: "was stopped after {seconds}",
-    CellStatus.DIED: "ended the kernel after {seconds}",
-    CellStatus.NOT_RUN: "was not run",
+    CellStatus.OK: noted("ran in {seconds}"),
+    CellStatus.RAISED: noted("raised an error after {seconds}"),
+    CellStatus.TIMED_OUT: noted("was stopped after {seconds}"),
+    CellStatus.DIED: noted("ended the kernel after {seconds}"),
+    CellStatus.NOT_RUN: noted("was not run"),
 }
 
 
@@ -75,16 +76,16 @@ def _notes(report: Report) -> Mapping[int, list[tuple[int | None, CellNote]]]:
     notes: dict[int, list[tuple[int | None, CellNote]]] = defaultdict(list)
     for finding, link in _linked(report):
         if finding.cell is not None:
-            note = CellNote(place=cell_place(finding) or "", message=str(finding.message), link=link)
+            note = CellNote(place=cell_place(finding) or "", message=shown(finding.message), link=link)
             notes[finding.cell].append((finding.line, note))
     return notes
 
 
 def _linked(report: Report) -> Iterator[tuple[Finding, Link]]:
     for judgement in report.grade.criteria:
-        link = Link(text=judgement.criterion.title, anchor=criterion_anchor(judgement.criterion.id))
+        link = Link(text=tr(judgement.criterion.title), anchor=criterion_anchor(judgement.criterion.id))
         yield from ((finding, link) for finding in judgement.findings)
-    yield from ((finding, Link(text="Remark", anchor="remarks")) for finding in report.grade.remarks)
+    yield from ((finding, Link(text=tr("Remark"), anchor="remarks")) for finding in report.grade.remarks)
 
 
 def _cell(cell: Cell, run: CellRun | None, notes: list[tuple[int | None, CellNote]], limit: int) -> CellView:
@@ -96,18 +97,23 @@ def _cell(cell: Cell, run: CellRun | None, notes: list[tuple[int | None, CellNot
         anchor=f"cell-{cell.index}",
         label=_label(cell),
         is_code=cell.kind is CellKind.CODE,
-        ran=_RUN_WORDS[run.status].format(seconds=seconds(run.seconds)) if run else "",
+        ran=tr(_RUN_WORDS[run.status], seconds=seconds(run.seconds)) if run else "",
         ran_well=run is None or run.status is CellStatus.OK,
         lines=tuple(LineView(text=text, marked=n in marked) for n, text in enumerate(texts, start=1)),
-        left_out=f"{left_out} more characters of this cell are not shown." if left_out else "",
+        left_out=_left_out(left_out) if left_out else "",
         output=clip(run.text.strip("\n"), _CELL_OUTPUT) if run else "",
-        fault=clip(run.fault.message, _CELL_OUTPUT) if run and run.fault else "",
+        fault=clip(fault_words(run.fault), _CELL_OUTPUT) if run and run.fault else "",
         traceback=clip(run.fault.traceback, 2 * _CELL_OUTPUT) if run and run.fault else "",
         notes=tuple(note for _, note in notes),
     )
 
 
+def _left_out(n: int) -> str:
+    return tr_n("{n} more character of this cell is not shown.", "{n} more characters of this cell are not shown.", n)
+
+
 def _label(cell: Cell) -> str:
+    place = tr("Cell {cell}", cell=cell.index)
     if cell.kind is not CellKind.CODE:
-        return f"Cell {cell.index} · {'text' if cell.kind is CellKind.MARKDOWN else 'raw'}"
-    return f"Cell {cell.index} · code" + (f" · In [{cell.execution_count}]" if cell.execution_count is not None else "")
+        return f"{place} · {tr('text') if cell.kind is CellKind.MARKDOWN else tr('raw')}"
+    return f"{place} · {tr('code')}" + (f" · In [{cell.execution_count}]" if cell.execution_count is not None else "")

@@ -14,6 +14,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from grader.language import current, of_most, shown, tr, tr_n, using
 from grader.records import Band, Grade, Message, Report
 from grader.reporting import (
     class_curves,
@@ -33,14 +34,20 @@ from grader.reporting.words import STATUS_MEANINGS, STATUS_WORDS
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def student_page(report: Report, *, data_note: Message | None = None) -> str:
+def student_page(report: Report, *, data_note: Message | None = None, language: str | None = None) -> str:
     """The page of one submission: verdict, criteria, curves, gradients, conclusions, the notebook, the environment.
 
     `data_note` says what a reader should know of the data that were used. An ungraded submission gets one sentence.
+    Without a `language` it is the notebook's own; that of the terminal where the notebook could not be read.
     """
+    with using(language or report.grade.language):
+        return _student_page(report, data_note)
+
+
+def _student_page(report: Report, data_note: Message | None) -> str:
     grade = report.grade
     if grade.error is not None:
-        return _render("ungraded.html", grade=grade, error=str(grade.error), data_note=view.text_of(data_note))
+        return _render("ungraded.html", grade=grade, error=shown(grade.error), data_note=view.text_of(data_note))
     runs = figures.run_figures(report.exhibit, grade)
     anchors = {run.run: run.anchor for run in runs}
     return _render(
@@ -67,18 +74,25 @@ def class_pages(
     *,
     title: str,
     data_note: Message | None = None,
+    language: str | None = None,
 ) -> Mapping[str, str]:
     """The pages of a class by their paths below the results: the class itself, all curves, and a worksheet for each
-    criterion that a person decides."""
-    pictures = class_curves.pictures(overviews, bands)
-    odd = class_curves.odd_ones(pictures)
-    index = class_page(grades, title=title, data_note=data_note, overviews=overviews, odd=odd)
-    sheets = worksheet.worksheets(grades, overviews)
-    return {
-        "index.html": index,
-        class_view.CURVES: _render("curves.html", title=title, data_note=view.text_of(data_note), pictures=pictures),
-        **{sheet.path: _render("worksheet.html", title=title, sheet=sheet, sheets=sheets) for sheet in sheets},
-    }
+    criterion that a person decides. Without a `language` it is that of most of the notebooks."""
+    with using(_of_class(grades, language)):
+        pictures = class_curves.pictures(overviews, bands)
+        odd = class_curves.odd_ones(pictures)
+        index = class_page(grades, title=title, data_note=data_note, overviews=overviews, odd=odd, language=current())
+        sheets = worksheet.worksheets(grades, overviews)
+        note = view.text_of(data_note)
+        return {
+            "index.html": index,
+            class_view.CURVES: _render("curves.html", title=tr(title), data_note=note, pictures=pictures),
+            **{sheet.path: _render("worksheet.html", title=tr(title), sheet=sheet, sheets=sheets) for sheet in sheets},
+        }
+
+
+def _of_class(grades: Sequence[Grade], language: str | None) -> str:
+    return language or of_most(grade.language for grade in grades if grade.language)
 
 
 def class_page(
@@ -88,12 +102,19 @@ def class_page(
     data_note: Message | None = None,
     overviews: Sequence[Overview] = (),
     odd: Sequence[class_curves.OddOne] = (),
+    language: str | None = None,
 ) -> str:
     """The page of a class: what waits for a person, a table to sort and filter, criteria, causes, likeness, and what could
-    not be graded."""
-    shown = class_view.class_view(grades)
-    groups = class_groups.groups(grades, overviews)
-    return _render("class.html", title=title, data_note=view.text_of(data_note), shown=shown, groups=groups, odd=odd)
+    not be graded. Without a `language` it is that of most of the notebooks."""
+    with using(_of_class(grades, language)):
+        return _render(
+            "class.html",
+            title=tr(title),
+            data_note=view.text_of(data_note),
+            shown=class_view.class_view(grades),
+            groups=class_groups.groups(grades, overviews),
+            odd=odd,
+        )
 
 
 def _render(name: str, **values: object) -> str:
@@ -102,8 +123,9 @@ def _render(name: str, **values: object) -> str:
         .get_template(name)
         .render(
             **values,
-            **_own_files(),
-            words=[(status.value, word, STATUS_MEANINGS[status]) for status, word in STATUS_WORDS.items()],
+            **_own_files(current()),
+            language=current(),
+            words=[(status.value, tr(word), tr(STATUS_MEANINGS[status])) for status, word in STATUS_WORDS.items()],
             svg=svg,
             bars=class_view,
             most_drawn=class_curves.MOST_DRAWN,
@@ -113,10 +135,11 @@ def _render(name: str, **values: object) -> str:
 
 
 @cache
-def _own_files() -> Mapping[str, str]:
-    """Style sheet and script, the only text that is not escaped, and the policy that allows nothing else."""
+def _own_files(language: str) -> Mapping[str, str]:
+    """Style sheet and script, the only text that is not escaped, and the policy that allows nothing else. The script has
+    words of its own, in this language."""
     style = Markup(_environment().get_template("style.css").render())  # noqa: S704
-    script = Markup((TEMPLATES / "page.js").read_text("utf-8"))  # noqa: S704
+    script = Markup(_environment().get_template("page.js").render())  # noqa: S704
     return {"style": style, "script": script, "policy": _policy(style, script)}
 
 
@@ -134,7 +157,7 @@ def _hash(text: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -143,6 +166,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.globals |= {"_": tr, "ngettext": tr_n}  # what they return is escaped like any other text
+    return environment
 
 
 def _finalize(value: object) -> object:

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import PurePath
 
-from grader.records import Decision, Finding, Grade, Judgement, Report, RunSummary, Severity
+from grader.language import ENGLISH, using
+from grader.records import Decision, Finding, Grade, Judgement, Message, Report, RunSummary, Severity
 from grader.reporting.text import ACTIVE, inert, one_line
 from grader.reporting.view import lost_points
 from grader.reporting.words import STATUS_WORDS, cell_place, log_place, tidy
@@ -113,8 +114,8 @@ def _finding(finding: Finding) -> Json:
         "code": finding.code,
         "severity": finding.severity.value,
         "message": str(finding.message),
-        "expected": finding.expected,
-        "actual": finding.actual,
+        "expected": _plain(finding.expected),
+        "actual": _plain(finding.actual),
         "cell": finding.cell,
         "line": finding.line,
         "run": finding.run,
@@ -122,6 +123,10 @@ def _finding(finding: Finding) -> Json:
         "step": finding.step,
     }
     return document | {"hint": str(finding.hint)} if finding.hint is not None else document
+
+
+def _plain(text: Message | str | None) -> str | None:
+    return None if text is None else str(text)
 
 
 def _remark(finding: Finding) -> Json:
@@ -180,16 +185,19 @@ _MOST = 10  # of a kind: a CI job drops the rest without a word
 
 def github_annotations(report: Report) -> str:
     """The findings as workflow commands, the costliest first, at most ten of a kind (the last says how many more)."""
-    grade = report.grade
+    with using(ENGLISH):
+        return "\n".join(_annotations(report.grade))
+
+
+def _annotations(grade: Grade) -> list[str]:
     if grade.error is not None:
-        return _command("error", grade.source, "Not graded", str(grade.error))
+        return [_command("error", grade.source, "Not graded", str(grade.error))]
     found = sorted(_annotated(grade), key=lambda pair: list(_COMMANDS).index(pair[0].severity))
-    lines = [
+    return [
         line
         for severity, group in groupby(found, key=lambda pair: pair[0].severity)
         for line in _commands(_COMMANDS[severity], grade.source, list(group))
     ]
-    return "\n".join(lines)
 
 
 def _annotated(grade: Grade) -> Iterator[tuple[Finding, str]]:
@@ -219,7 +227,7 @@ def _body(finding: Finding) -> str:
         ("Where: ", log_place(finding)),
         ("What to try: ", str(finding.hint) if finding.hint else None),
     )
-    return "\n".join(label + one_line(text) for label, text in lines if text)
+    return "\n".join(label + one_line(str(text)) for label, text in lines if text)
 
 
 def _command(command: str, source: str, title: str, body: str) -> str:

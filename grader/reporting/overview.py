@@ -17,17 +17,18 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
-from grader.records import Criterion, Curve, Floats, Judgement, Report, Status
+from grader.language import ENGLISH, using
+from grader.records import Criterion, Curve, Floats, Judgement, Message, Report, Status
 from grader.reporting import likeness
 from grader.reporting.conclusion_view import final_numbers
 from grader.reporting.text import clip, inert
 
-FORMAT = "grader.overview/1"
+FORMAT = "grader.overview/2"
 STRETCHES = 16  # of a curve that a picture of the class shows
 _MOST_WORDS = 6000  # characters of an answer: a person reads the rest on the student's page
 _MOST_CLAIMS = 20
 _MOST_CAUSES = 3  # of one criterion
-_SHORT = 300  # characters of a sentence
+_SHORT = 300  # characters of a claim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ class Cause:
 
     criterion: str
     code: str
-    message: str
+    message: Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ class Said:
     """A claim of an answer beside what the logs say; `agrees` is None when that cannot be told."""
 
     text: str
-    logs: str
+    logs: Message
     agrees: bool | None
 
 
@@ -62,7 +63,7 @@ class Subject:
     cell: int | None = None
     table: tuple[tuple[str, ...], ...] = ()
     claims: tuple[Said, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +109,7 @@ def _causes(judgement: Judgement) -> Iterator[Cause]:
         return
     codes = {finding.code: finding for finding in reversed(judgement.findings)}  # the first of each code
     for finding in list(reversed(codes.values()))[:_MOST_CAUSES]:
-        yield Cause(criterion=judgement.criterion.id, code=finding.code, message=clip(str(finding.message), _SHORT))
+        yield Cause(criterion=judgement.criterion.id, code=finding.code, message=finding.message)
 
 
 # --- what a person decides ------------------------------------------------------------------------------------------
@@ -145,12 +146,13 @@ def _subject(judgement: Judgement, report: Report) -> Subject:
         key=subject_key(criterion.id, report),
         submission=report.grade.id,
         criterion=criterion,
-        notes=tuple(clip(str(finding.message), _SHORT) for finding in judgement.findings[:_MOST_CAUSES]),
+        notes=tuple(finding.message for finding in judgement.findings[:_MOST_CAUSES]),
     )
     if answer is None:
         return subject
-    head, rows = final_numbers(answer.runs, report.grade)
-    claims = (Said(text=clip(c.text, _SHORT), logs=clip(str(c.logs), _SHORT), agrees=c.agrees) for c in answer.claims)
+    with using(ENGLISH):  # whoever shows the table puts it into the language of the page
+        head, rows = final_numbers(answer.runs, report.grade)
+    claims = (Said(text=clip(c.text, _SHORT), logs=c.logs, agrees=c.agrees) for c in answer.claims)
     return dataclasses.replace(
         subject,
         text=clip(answer.text, _MOST_WORDS),
@@ -210,7 +212,7 @@ def read_overview(text: str) -> Overview:
         raise ValueError("another format")
     return Overview(
         id=raw["id"],
-        causes=tuple(Cause(**one) for one in raw["causes"]),
+        causes=tuple(Cause(**{**one, "message": _message(one["message"])}) for one in raw["causes"]),
         subjects=tuple(_read_subject(one) for one in raw["subjects"]),
         sketches=tuple(_read_sketch(one) for one in raw["sketches"]),
         code=frozenset(raw["code"]),
@@ -223,10 +225,15 @@ def _read_subject(raw: dict[str, Any]) -> Subject:
     parts = {
         "criterion": Criterion(**raw["criterion"]),
         "table": tuple(tuple(row) for row in raw["table"]),
-        "claims": tuple(Said(**claim) for claim in raw["claims"]),
-        "notes": tuple(raw["notes"]),
+        "claims": tuple(Said(**{**claim, "logs": _message(claim["logs"])}) for claim in raw["claims"]),
+        "notes": tuple(map(_message, raw["notes"])),
     }
     return Subject(**{**raw, **parts})
+
+
+def _message(raw: dict[str, Any]) -> Message:
+    values = ((name, _message(value) if isinstance(value, dict) else value) for name, value in raw["values"])
+    return Message(**{**raw, "values": tuple(values)})
 
 
 def _read_sketch(raw: dict[str, Any]) -> Sketch:

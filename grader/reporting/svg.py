@@ -14,6 +14,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from grader.language import tr
 from grader.records import Band, Floats, Ints
 
 Bools = NDArray[np.bool_]
@@ -274,10 +275,10 @@ def _row(edges: Floats, step: int, buckets: Floats, y: int) -> RidgeRow:
 def row_word(buckets: Floats) -> str:
     """Why a histogram cannot be drawn, or nothing."""
     if not len(buckets):
-        return "empty"
+        return tr("empty")
     if not np.isfinite(buckets).all():
-        return "NaN" if np.isnan(buckets).any() else "infinite"
-    return "" if buckets[:, 2].max() > 0 else "empty"
+        return "NaN" if np.isnan(buckets).any() else tr("infinite")
+    return "" if buckets[:, 2].max() > 0 else tr("empty")
 
 
 def _outline(edges: Floats, counts: Floats, y: int) -> str:

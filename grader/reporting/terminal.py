@@ -5,11 +5,12 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
+from grader.language import shown, tr
 from grader.records import Finding, Grade, Judgement, Report, Severity, Status
 from grader.reporting.text import clip, inert
 from grader.reporting.text import one_line as flat
 from grader.reporting.view import lost_points, part_title, waiting_sentence
-from grader.reporting.words import SEVERITY_WORDS, STATUS_WORDS, place, points_of
+from grader.reporting.words import SEVERITY_WORDS, STATUS_WORDS, of_points, place, points_of
 
 _INDENT = " " * 14
 _LABEL = 12  # columns of "expected    "
@@ -25,9 +26,9 @@ def render(report: Report, *, width: int = 100) -> str:
 def one_line(grade: Grade) -> str:
     """A submission of a class in one line: `ivanova: 84 of 100 points, 16 to be read`."""
     if grade.error is not None:
-        return flat(f"{grade.id}: not graded: {grade.error}")
-    waiting = f", {grade.awaiting_review} to be read" if grade.awaiting_review else ""
-    return flat(f"{grade.id}: {points_of(grade.score, grade.max_score)} points{waiting}")
+        return flat(f"{grade.id}: {tr('not graded: {why}', why=grade.error)}")
+    waiting = ", " + tr("{n} to be read", n=grade.awaiting_review) if grade.awaiting_review else ""
+    return flat(f"{grade.id}: {of_points(grade.score, grade.max_score)}{waiting}")
 
 
 def findings(found: Iterable[Finding], *, width: int = 100) -> str:
@@ -39,7 +40,7 @@ def _lines(report: Report, width: int) -> Iterator[str]:
     grade = report.grade
     yield from _wrap(flat(grade.id), width, "")
     if grade.error is not None:
-        yield from _wrap(f"Not graded: {flat(str(grade.error))}", width, "")
+        yield from _wrap(flat(tr("Not graded: {why}", why=grade.error)), width, "")
         return
     yield from _head(report, width)
     part = None
@@ -49,26 +50,25 @@ def _lines(report: Report, width: int) -> Iterator[str]:
             yield from ("", flat(part_title(part)))
         yield from _judgement(judgement, grade, width)
     if grade.remarks:
-        yield from ("", "Remarks (they cost nothing)")
+        yield from ("", tr("Remarks (they cost nothing)"))
         for remark in grade.remarks:
             yield from _finding(remark, width)
 
 
 def _head(report: Report, width: int) -> Iterator[str]:
-    yield f"{points_of(report.grade.score, report.grade.max_score)} points"
+    yield of_points(report.grade.score, report.grade.max_score)
     for text in (waiting_sentence(report.grade), report.exhibit.notice):
         if text is not None:
-            yield from _wrap(flat(str(text)), width, "")
+            yield from _wrap(flat(shown(text)), width, "")
 
 
 def _judgement(judgement: Judgement, grade: Grade, width: int) -> Iterator[str]:
     yield from _title_line(judgement, width)
     if judgement.blocked_by is not None:
-        yield from _wrap(f"waits for: {_title(judgement.blocked_by, grade)}", width, _INDENT)
+        yield from _wrap(tr("waits for: {what}", what=_title(judgement.blocked_by, grade)), width, _INDENT)
     if judgement.status is Status.UNDECIDED:
-        yield from _wrap(
-            "The grader could not tell: its fault, not yours. Your instructor will look at it.", width, _INDENT
-        )
+        undecided = tr("The grader could not tell: its fault, not yours. Your instructor will look at it.")
+        yield from _wrap(undecided, width, _INDENT)
     if lost_points(judgement) > 0 or judgement.status is Status.UNDECIDED:
         for finding in judgement.findings:
             yield from _finding(finding, width)
@@ -77,9 +77,9 @@ def _judgement(judgement: Judgement, grade: Grade, width: int) -> Iterator[str]:
 def _title_line(judgement: Judgement, width: int) -> Iterator[str]:
     """`  PASSED      Gradient histograms ........ 12 of 12`; a long title takes several lines."""
     earned = points_of(judgement.points, judgement.criterion.points)
-    head = f"  {STATUS_WORDS[judgement.status].upper():<12}"
+    head = f"  {tr(STATUS_WORDS[judgement.status]).upper():<12}"
     room = width - len(_INDENT) - len(earned) - 4
-    *above, last = textwrap.wrap(flat(judgement.criterion.title), room) or [""]
+    *above, last = textwrap.wrap(flat(tr(judgement.criterion.title)), room) or [""]
     for line in above:
         yield head + line
         head = _INDENT
@@ -87,21 +87,21 @@ def _title_line(judgement: Judgement, width: int) -> Iterator[str]:
 
 
 def _title(criterion: str, grade: Grade) -> str:
-    return next((flat(j.criterion.title) for j in grade.criteria if j.criterion.id == criterion), criterion)
+    return next((flat(tr(j.criterion.title)) for j in grade.criteria if j.criterion.id == criterion), criterion)
 
 
 def _finding(finding: Finding, width: int) -> Iterator[str]:
-    mark = "-" if finding.severity is Severity.ERROR else f"- {SEVERITY_WORDS[finding.severity]}:"
-    yield from _wrap(f"{mark} {flat(str(finding.message))}", width, _INDENT, hang=2)
+    mark = "-" if finding.severity is Severity.ERROR else f"- {tr(SEVERITY_WORDS[finding.severity])}:"
+    yield from _wrap(f"{mark} {flat(shown(finding.message))}", width, _INDENT, hang=2)
     details = (
-        ("expected", finding.expected),
-        ("actual", finding.actual),
-        ("where", place(finding)),
-        ("what to try", str(finding.hint) if finding.hint else None),
+        (tr("expected"), finding.expected),
+        (tr("actual"), finding.actual),
+        (tr("where"), place(finding)),
+        (tr("what to try"), finding.hint),
     )
     for label, text in details:
         if text is not None:
-            yield from _wrap(f"{label:<{_LABEL}}{flat(clip(text, _VALUE))}", width, _INDENT + "  ", hang=_LABEL)
+            yield from _wrap(f"{label:<{_LABEL}}{flat(clip(shown(text), _VALUE))}", width, _INDENT + "  ", hang=_LABEL)
 
 
 def _wrap(text: str, width: int, indent: str, hang: int = 0) -> list[str]:

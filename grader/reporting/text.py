@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from grader.language import tr_n
+
 # C0 without tab and newline, DEL and C1; soft hyphen; marks and overrides of direction; zero-width and invisible
 # characters; separators that some readers take for newlines; lone surrogates; noncharacters; tags.
 ACTIVE = re.compile(
@@ -33,7 +35,8 @@ def clip(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     head, tail = limit * 2 // 3, limit // 3
-    return f"{text[:head]}\n… {len(text) - head - tail} characters left out …\n{text[len(text) - tail :]}"
+    left_out = tr_n("{n} character left out", "{n} characters left out", len(text) - head - tail)
+    return f"{text[:head]}\n… {left_out} …\n{text[len(text) - tail :]}"
 
 
 def _spelled(found: re.Match[str]) -> str:

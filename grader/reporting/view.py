@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from grader.language import noted, shown, tr, tr_n
 from grader.records import Decision, Finding, Grade, Judgement, Message, Report, Severity, Status, Student
 from grader.reporting.text import clip
 from grader.reporting.words import (
     SEVERITY_WORDS,
     STATUS_WORDS,
     cell_place,
-    count,
+    of_points,
     points,
     points_of,
     seconds,
@@ -88,6 +89,7 @@ class Verdict:
 
     score: str
     most: int
+    total: str
     sentence: str
     waiting: str | None
     earned_width: float
@@ -109,6 +111,7 @@ def verdict(grade: Grade) -> Verdict:
     return Verdict(
         score=points(grade.score),
         most=grade.max_score,
+        total=of_points(grade.score, grade.max_score),
         sentence=_sentence(grade),
         waiting=waiting_sentence(grade),
         earned_width=round(100 * grade.score / most, 2),
@@ -118,11 +121,12 @@ def verdict(grade: Grade) -> Verdict:
 
 
 def _sentence(grade: Grade) -> str:
-    kinds = [(sum(j.status is status for j in grade.criteria), word.lower()) for status, word in STATUS_WORDS.items()]
-    return (
-        f"{count(len(grade.criteria), 'criterion', 'criteria')}: "
-        + ", ".join(f"{n} {word}" for n, word in kinds if n)
-        + "."
+    kinds = [(sum(j.status is s for j in grade.criteria), tr(word).lower()) for s, word in STATUS_WORDS.items()]
+    return tr_n(
+        "{n} criterion: {kinds}.",
+        "{n} criteria: {kinds}.",
+        len(grade.criteria),
+        kinds=", ".join(tr("{n} {kind}", n=n, kind=word) for n, word in kinds if n),
     )
 
 
@@ -131,8 +135,12 @@ def waiting_sentence(grade: Grade) -> str | None:
     waiting = [j.criterion for j in grade.criteria if j.status is Status.REVIEW]
     if not waiting:
         return None
-    names = "; ".join(f"{criterion.title} ({criterion.points})" for criterion in waiting)
-    return f"Up to {count(grade.awaiting_review, 'more point')} will be given by a person, who reads: {names}."
+    return tr_n(
+        "Up to {n} more point will be given by a person, who reads: {names}.",
+        "Up to {n} more points will be given by a person, who reads: {names}.",
+        grade.awaiting_review,
+        names="; ".join(f"{tr(criterion.title)} ({criterion.points})" for criterion in waiting),
+    )
 
 
 def mend_first(grade: Grade) -> tuple[Mend, ...]:
@@ -153,10 +161,10 @@ def _behind(judgement: Judgement, criteria: Sequence[Judgement], seen: frozenset
 def _mend(judgement: Judgement, gain: float) -> Mend:
     first = min(judgement.findings, key=lambda f: list(Severity).index(f.severity), default=None)
     return Mend(
-        link=Link(text=judgement.criterion.title, anchor=criterion_anchor(judgement.criterion.id)),
+        link=Link(text=tr(judgement.criterion.title), anchor=criterion_anchor(judgement.criterion.id)),
         gain=count_points(gain),
-        message=str(first.message) if first else _comment(judgement) or judgement.claim,
-        hint=str(first.hint) if first and first.hint else None,
+        message=shown(first.message) if first else _comment(judgement) or tr(judgement.claim),
+        hint=text_of(first.hint) if first else None,
     )
 
 
@@ -165,7 +173,9 @@ def _comment(judgement: Judgement) -> str:
 
 
 def count_points(value: float) -> str:
-    return f"{points(value)} {'point' if value == 1 else 'points'}"
+    if value == int(value):
+        return tr_n("{won} point", "{won} points", int(value), won=int(value))  # a curve's points have another word
+    return tr("{part} points", part=points(value))  # in Russian a fraction has a form of its own
 
 
 # --- criteria -------------------------------------------------------------------------------------------------------
@@ -177,6 +187,10 @@ def criterion_anchor(criterion: str) -> str:
 
 def part_title(part: str) -> str:
     """`batch_norm` as `Batch norm`: a part's name for people."""
+    return tr(part_words(part))
+
+
+def part_words(part: str) -> str:
     words = part.replace("_", " ")
     return words[:1].upper() + words[1:]
 
@@ -184,7 +198,7 @@ def part_title(part: str) -> str:
 def parts(report: Report, anchors: dict[str, str]) -> tuple[PartView, ...]:
     """The criteria by part, in the rubric's order; `anchors` leads from a run's name to its pictures."""
     grouped = groupby(report.grade.criteria, key=lambda judgement: judgement.criterion.part)
-    titles = {j.criterion.id: j.criterion.title for j in report.grade.criteria}
+    titles = {j.criterion.id: tr(j.criterion.title) for j in report.grade.criteria}
     cells = cells_of(report)
     return tuple(_part(part, list(group), titles, cells, anchors) for part, group in grouped)
 
@@ -211,10 +225,10 @@ def _criterion(
     return CriterionView(
         anchor=criterion_anchor(criterion.id),
         id=criterion.id,
-        title=criterion.title,
-        claim=judgement.claim,
+        title=tr(criterion.title),
+        claim=tr(judgement.claim),
         status=judgement.status.value,
-        word=STATUS_WORDS[judgement.status],
+        word=tr(STATUS_WORDS[judgement.status]),
         points=points_of(judgement.points, criterion.points),
         lost=count_points(lost) if lost > 0 else None,
         cause=criterion_link(judgement.blocked_by, titles),
@@ -227,7 +241,8 @@ def _criterion(
 
 def decision_words(decision: Decision) -> str:
     """`Decided by Petrova on 2026-11-25: 5 of 7.`"""
-    return f"Decided by {decision.by} on {decision.on}: {points_of(decision.points, decision.most)}."
+    earned = points_of(decision.points, decision.most)
+    return tr("Decided by {by} on {on}: {points}.", by=decision.by, on=decision.on, points=earned)
 
 
 def criterion_link(criterion: str | None, titles: dict[str, str]) -> Link | None:
@@ -248,8 +263,8 @@ def remarks(report: Report, anchors: dict[str, str]) -> tuple[FindingView, ...]:
 def finding_view(finding: Finding, cells: frozenset[int], anchors: dict[str, str]) -> FindingView:
     return FindingView(
         kind=finding.severity.value,
-        word=SEVERITY_WORDS[finding.severity],
-        message=str(finding.message),
+        word=tr(SEVERITY_WORDS[finding.severity]),
+        message=shown(finding.message),
         expected=_short(finding.expected),
         actual=_short(finding.actual),
         hint=text_of(finding.hint),
@@ -262,19 +277,19 @@ def _places(finding: Finding, cells: frozenset[int], anchors: dict[str, str]) ->
     if where is not None:
         yield Link(text=where, anchor=f"cell-{finding.cell}" if finding.cell in cells else "")
     if finding.run is not None:
-        yield Link(text=f"run {finding.run}", anchor=anchors.get(finding.run, ""))
+        yield Link(text=f"{tr('run')} {finding.run}", anchor=anchors.get(finding.run, ""))
     if finding.tag is not None:
-        yield Link(text=f"tag {finding.tag}")
+        yield Link(text=f"{tr('tag')} {finding.tag}")
     if finding.step is not None:
-        yield Link(text=f"step {finding.step}")
+        yield Link(text=f"{tr('step')} {finding.step}")
 
 
-def _short(text: str | None) -> str | None:
-    return None if text is None else clip(text, _SHORT)
+def _short(text: Message | str | None) -> str | None:
+    return None if text is None else clip(shown(text), _SHORT)
 
 
 def text_of(message: Message | None) -> str | None:
-    return None if message is None else str(message)
+    return None if message is None else shown(message)
 
 
 def board_command(grade: Grade) -> str:
@@ -285,12 +300,17 @@ def board_command(grade: Grade) -> str:
 def _whose(student: Student) -> Iterable[tuple[str, str]]:
     """Who handed it in, as the course system's download says."""
     if student.name:
-        yield "Student", student.name
-    yield f"Identifier in {student.system}", student.key
-    yield "Attempt", f"{student.attempt}, handed in late" if student.late else str(student.attempt)
+        yield tr("Student"), student.name
+    yield tr("Identifier in {system}", system=student.system), student.key
+    late = tr("{attempt}, handed in late", attempt=student.attempt)
+    yield tr("Attempt"), late if student.late else str(student.attempt)
 
 
 # --- environment ----------------------------------------------------------------------------------------------------
+
+
+# What is not the name of a program.
+_ENVIRONMENT = {"sandbox": noted("sandbox"), "data": noted("data"), "seed": noted("seed")}
 
 
 def facts(grade: Grade) -> tuple[tuple[str, str], ...]:
@@ -298,11 +318,11 @@ def facts(grade: Grade) -> tuple[tuple[str, str], ...]:
     resources = grade.resources
     return (
         *(_whose(grade.student) if grade.student else ()),
-        ("Source", grade.source),
-        ("SHA-256 of the notebook", grade.sha256),
-        ("Profile", grade.profile),
-        *((name, str(value)) for name, value in grade.environment.items()),
-        ("Wall time", seconds(resources.wall_seconds)),
-        ("CPU time", seconds(resources.cpu_seconds)),
-        ("Peak memory", f"{resources.peak_memory_mib} MiB"),
+        (tr("Source"), grade.source),
+        (tr("SHA-256 of the notebook"), grade.sha256),
+        (tr("Profile"), grade.profile),
+        *((tr(_ENVIRONMENT.get(name, name)), str(value)) for name, value in grade.environment.items()),
+        (tr("Wall time"), seconds(resources.wall_seconds)),
+        (tr("CPU time"), seconds(resources.cpu_seconds)),
+        (tr("Peak memory"), tr("{n} MiB", n=resources.peak_memory_mib)),
     )

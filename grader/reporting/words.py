@@ -5,38 +5,39 @@ from __future__ import annotations
 import math
 from decimal import ROUND_DOWN, Decimal
 
-from grader.records import Finding, Severity, Status
+from grader.language import decimal, noted, tr, tr_n
+from grader.records import Fault, FaultKind, Finding, Severity, Status
 
 STATUS_WORDS = {
-    Status.PASSED: "Passed",
-    Status.FAILED: "Failed",
-    Status.PARTIAL: "In part",
-    Status.REVIEW: "To be read",
-    Status.BLOCKED: "Blocked",
-    Status.UNDECIDED: "Undecided",
+    Status.PASSED: noted("Passed"),
+    Status.FAILED: noted("Failed"),
+    Status.PARTIAL: noted("In part"),
+    Status.REVIEW: noted("To be read"),
+    Status.BLOCKED: noted("Blocked"),
+    Status.UNDECIDED: noted("Undecided"),
 }
 STATUS_MEANINGS = {
-    Status.PASSED: "everything asked for is there",
-    Status.PARTIAL: "some of it is there, and some of the points",
-    Status.FAILED: "it is missing or does something else",
-    Status.REVIEW: "a person reads it and gives the points",
-    Status.BLOCKED: "it could not be looked at before something else is mended",
-    Status.UNDECIDED: "the grader could not tell: its fault, not yours",
+    Status.PASSED: noted("everything asked for is there"),
+    Status.PARTIAL: noted("some of it is there, and some of the points"),
+    Status.FAILED: noted("it is missing or does something else"),
+    Status.REVIEW: noted("a person reads it and gives the points"),
+    Status.BLOCKED: noted("it could not be looked at before something else is mended"),
+    Status.UNDECIDED: noted("the grader could not tell: its fault, not yours"),
 }
-SEVERITY_WORDS = {Severity.ERROR: "Error", Severity.WARNING: "Warning", Severity.INFO: "Note"}
+SEVERITY_WORDS = {Severity.ERROR: noted("Error"), Severity.WARNING: noted("Warning"), Severity.INFO: noted("Note")}
 _DIGITS = 4
 
 
 def number(value: float | None) -> str:
     """Four significant digits, never rounded onto a whole number that it is not: 99.996 is 99.99, not 100."""
     if value is None:
-        return "not finite"
+        return tr("not finite")
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "inf" if value > 0 else "-inf"
     if value == int(value) and abs(value) < 1e6:
         return str(int(value))
     text = f"{value:.{_DIGITS}g}"
-    return _cut(value) if float(text).is_integer() and abs(value) < 10**_DIGITS else text
+    return decimal(_cut(value) if float(text).is_integer() and abs(value) < 10**_DIGITS else text)
 
 
 def _cut(value: float) -> str:
@@ -56,33 +57,50 @@ def tidy(points: float) -> int | float:
 
 def points(value: float) -> str:
     """`84`, `6.67`: points without decimals that say nothing."""
-    return str(tidy(value))
+    return decimal(str(tidy(value)))
 
 
 def points_of(value: float, most: int) -> str:
-    return f"{points(value)} of {most}"
+    return tr("{earned} of {most}", earned=points(value), most=most)
+
+
+def of_points(value: float, most: int) -> str:
+    """`84 of 100 points`."""
+    return tr_n("{earned} of {n} point", "{earned} of {n} points", most, earned=points(value))
 
 
 def count(n: int, one: str, many: str | None = None) -> str:
-    """`1 point`, `2 points`."""
+    """`1 point`, `2 points`: in English, for machine formats. What people read has `tr_n`."""
     return f"{n} {one if n == 1 else many or one + 's'}"
+
+
+def role_words(role: str) -> str:
+    """`validation_loss` as `validation loss`."""
+    return tr(role.replace("_", " "))
 
 
 def seconds(value: float) -> str:
     """`12.3 s`, or `under 0.1 s`."""
-    return f"{number(round(value, 1))} s" if value >= 0.1 else "under 0.1 s"
+    return tr("{seconds} s", seconds=number(round(value, 1))) if value >= 0.1 else tr("under {seconds} s", seconds=0.1)
+
+
+def fault_words(fault: Fault) -> str:
+    """A fault in words: the error's own as Python said them, ours in the reader's language."""
+    return fault.message if fault.kind is FaultKind.RAISED else tr(fault.message)
 
 
 def cell_place(finding: Finding) -> str | None:
     """`cell 14, line 3`, or None where no cell is named."""
     if finding.cell is None:
         return None
-    return f"cell {finding.cell}" + (f", line {finding.line}" if finding.line is not None else "")
+    if finding.line is None:
+        return tr("cell {cell}", cell=finding.cell)
+    return tr("cell {cell}, line {line}", cell=finding.cell, line=finding.line)
 
 
 def log_place(finding: Finding) -> str | None:
     """`run relu, tag val_loss, step 50`, or None where no log is named."""
-    parts = (("run", finding.run), ("tag", finding.tag), ("step", finding.step))
+    parts = ((tr("run"), finding.run), (tr("tag"), finding.tag), (tr("step"), finding.step))
     return ", ".join(f"{name} {value}" for name, value in parts if value is not None) or None
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from grader.language import decimal, shown, tr
 from grader.records import Decision, Grade, Judgement, Status
 from grader.reporting.class_groups import Member, member
 from grader.reporting.class_view import report_href, worksheet_path
@@ -14,10 +15,11 @@ from grader.reporting.overview import Overview, Sketch, Subject, placed
 from grader.reporting.svg import TOP, class_picture
 from grader.reporting.text import clip
 from grader.reporting.view import decision_words
-from grader.reporting.words import number
+from grader.reporting.words import number, role_words
 
 _ALL_WORDS = 1_200_000  # characters of all answers on one page
 _FEWEST_WORDS = 1_500
+_NOTE = 300  # characters of a sentence
 _LABEL = 18  # the height of a run's name, in units of the drawing
 
 
@@ -78,10 +80,10 @@ def worksheets(grades: Sequence[Grade], overviews: Sequence[Overview]) -> tuple[
         for judgement in grade.criteria if grade.error is None else ():
             judged[judgement.criterion.id][grade.id] = judgement
     asked: dict[str, list[_Asked]] = defaultdict(list)
-    for shown in overviews:
-        for subject in shown.subjects:
+    for overview in overviews:
+        for subject in overview.subjects:
             if subject.submission in judged[subject.criterion.id]:
-                asked[subject.criterion.id].append((subject, shown.sketches))
+                asked[subject.criterion.id].append((subject, overview.sketches))
     return tuple(_worksheet(asked[name], by_submission) for name, by_submission in judged.items() if asked[name])
 
 
@@ -98,7 +100,7 @@ def _worksheet(subjects: Sequence[_Asked], judged: Mapping[str, Judgement]) -> W
     return Worksheet(
         path=path,
         name=path.rsplit("/", 1)[-1],
-        title=criterion.title,
+        title=tr(criterion.title),
         points=criterion.points,
         answers=tuple(
             _answer(n, s, d, limit) for n, (s, d) in enumerate(zip(subjects, decisions, strict=True), start=1)
@@ -114,13 +116,13 @@ def _answer(n: int, asked: _Asked, decision: Decision | None, limit: int) -> Ans
     return Answer(
         anchor=f"answer-{n}",
         member=Member(name=subject.submission, href=report_href(subject.submission, subject.criterion.id)),
-        place=f"cell {subject.cell}" if subject.cell is not None else "",
+        place=tr("cell {cell}", cell=subject.cell) if subject.cell is not None else "",
         text=clip(subject.text, limit),
-        notes=subject.notes,
-        head=head,
-        rows=tuple(rows),
+        notes=tuple(clip(shown(note), _NOTE) for note in subject.notes),
+        head=tuple(map(tr, head)),
+        rows=tuple((run, *(decimal(tr(value)) for value in values)) for run, *values in rows),
         lines=_lines([row[0] for row in rows], sketches),
-        claims=tuple(claim_view(claim.text, claim.logs, claim.agrees) for claim in subject.claims),
+        claims=tuple(claim_view(claim.text, clip(shown(claim.logs), _NOTE), claim.agrees) for claim in subject.claims),
         decision=decision_words(decision) if decision else "",
         comment=decision.comment if decision else "",
     )
@@ -131,7 +133,7 @@ def _lines(runs: Sequence[str], sketches: Sequence[Sketch]) -> Lines | None:
     for role in ("validation_loss", "train_loss"):
         own = [sketch for sketch in sketches if sketch.role == role and sketch.run in runs]
         if own:
-            return _drawn(role.replace("_", " "), own)
+            return _drawn(role_words(role), own)
     return None
 
 

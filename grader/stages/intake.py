@@ -18,6 +18,7 @@ from pathlib import Path
 from grader.errors import UnreadableSubmission, UsageError
 from grader.formats import archives
 from grader.formats.notebooks import NotebookFile, read_notebook
+from grader.language import listed
 from grader.records import Cell, CellKind, Finding, Message, Severity, Student, Submission, say
 from grader.stages import downloads
 
@@ -125,7 +126,9 @@ def take_in(paths: Sequence[Path], workspace: Path) -> Intake:
     paths = [*dict.fromkeys(paths)]
     for path in paths:
         if not os.path.lexists(path):
-            raise UsageError(f"There is no {path}. Name notebooks, or folders or archives that hold some.")
+            raise UsageError(
+                say("There is no {path}. Name notebooks, or folders or archives that hold some.", path=str(path))
+            )
     left: list[str] = []
     places = [_Place.of(path, workspace, left) for path in paths]
     found = _of_students(paths, places, left) or _of_people(paths, places, left)
@@ -268,7 +271,12 @@ def _in_place(place: _Place) -> list[Candidate]:
     if place.folder != place.named:
         return _in_archive(place, folder)
     if not folder.work:
-        raise UsageError(f"There is no notebook in {place.named}. Name a folder that holds .ipynb files or archives.")
+        raise UsageError(
+            say(
+                "There is no notebook in {path}. Name a folder that holds .ipynb files or archives.",
+                path=str(place.named),
+            )
+        )
     return list(_in_folder(folder, top=True))
 
 
@@ -532,7 +540,7 @@ class _Handed:
         self.room -= sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
         if notes:
             sentence = say(
-                "Some files of {name} were left out: {notes}.", name=_shown(path.name), notes="; ".join(notes)
+                "Some files of {name} were left out: {notes}.", name=_shown(path.name), notes=listed(notes, "; ")
             )
             self.remarks.append(_remark("intake.left_out", sentence))
         self.add_folder(target)
@@ -586,9 +594,12 @@ def _code(cells: Iterable[Cell]) -> Iterator[Cell]:
 
 def _two_notebooks(taken: str, others: Sequence[str]) -> Iterator[Finding]:
     if others:
-        sentence = "Several notebooks were handed in: {taken} was graded, not {others}. Hand in one notebook."
-        names = ", ".join(_shown(other) for other in others[:5])
-        yield _remark("intake.two_notebooks", say(sentence, taken=_shown(taken), others=names))
+        sentence = say(
+            "Several notebooks were handed in: {taken} was graded, not {others}. Hand in one notebook.",
+            taken=_shown(taken),
+            others=", ".join(_shown(other) for other in others[:5]),
+        )
+        yield _remark("intake.two_notebooks", sentence)
 
 
 def _shown(name: str) -> str:

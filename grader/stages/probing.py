@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from grader import store
 from grader.errors import ProbeFailed
+from grader.language import noted
 from grader.records import Definition, Evidence, Fault, FaultKind, Question, Resources
 from grader.sandbox import MECHANISMS, Box, Completed, Mount, Program, run
 from grader.sandbox.collect import take, take_events
@@ -31,11 +32,11 @@ _FAULTS_BYTES = 1 << 20
 _MOST_ARRAYS = 10_000
 _FILES = 50
 _SAYS = {
-    FaultKind.TIMED_OUT: "It did not come to an end in {seconds:.0f} s on a small input.",
-    FaultKind.OUT_OF_MEMORY: "It used more memory than it may on a small input.",
-    FaultKind.DISK_LIMIT: "It wrote more to disk than it may on a small input.",
-    FaultKind.FILES_LIMIT: "It made more files than it may on a small input.",
-    FaultKind.KERNEL_DIED: "Its process died.",
+    FaultKind.TIMED_OUT: noted("It did not come to an end in time on a small input."),
+    FaultKind.OUT_OF_MEMORY: noted("It used more memory than it may on a small input."),
+    FaultKind.DISK_LIMIT: noted("It wrote more to disk than it may on a small input."),
+    FaultKind.FILES_LIMIT: noted("It made more files than it may on a small input."),
+    FaultKind.KERNEL_DIED: noted("Its process died."),
 }
 
 
@@ -125,8 +126,7 @@ def _blame(name: str, done: Completed, seconds: float, evidence: Path) -> None:
     if not (answer / "started").exists():
         raise ProbeFailed(f"The probes' process did not get to its first question:\n{done.tail}")
     kind = done.stopped or FaultKind.KERNEL_DIED
-    message = _SAYS[kind].format(seconds=seconds)
-    (answer / "ended.json").write_text(json.dumps({"kind": kind, "message": message}))
+    (answer / "ended.json").write_text(json.dumps({"kind": kind, "message": _SAYS[kind]}))
 
 
 # --- reading the evidence -------------------------------------------------------------------------------------------

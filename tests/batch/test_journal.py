@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from grader import journal as journals
 from grader.errors import CannotWrite
 from grader.journal import Done, Journal
+from grader.language import counted, listed
 from grader.records import (
     Criterion,
     Finding,
@@ -47,13 +48,17 @@ GRADE = Grade(
             message=say("{name} has {count} of {share}", name="x\udc80", count=2, share=0.1),
             severity=Severity.INFO,
             hint=say("Look."),
+            expected=counted("{n} point", "{n} points", 3),
+            actual="x",
             cell=3,
         ),
+        Finding(code="nested", message=listed((say("one of {all}", all=say("two")), "other"))),
         Finding(code="another", message=say("plain {brace}")),
     ),
     runs={"relu": RunSummary(finite=False, final={"loss": None, "accuracy": 0.1 + 0.2})},
     resources=Resources(wall_seconds=1.5, cpu_seconds=2.25, peak_memory_mib=7),
     environment={"python": "3", "seed": 0},
+    language="ru",
 )
 
 

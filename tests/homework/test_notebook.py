@@ -59,13 +59,13 @@ def test_a_timeout_says_how_long_it_was_waited() -> None:
 def test_it_says_how_far_the_training_had_come() -> None:
     finding = ended(FaultKind.KERNEL_DIED)
     assert (finding.run, finding.step, finding.cell) == ("relu", 57, 1)
-    assert finding.actual == "the last that was logged before: relu, epoch 4, step 57"
+    assert str(finding.actual) == "the last that was logged before: relu, epoch 4, step 57"
 
 
 def test_a_cell_that_names_no_run_says_what_the_runner_said() -> None:
     finding = ended(FaultKind.KERNEL_DIED, source="x = 1")
-    assert (finding.run, finding.step, finding.actual) == (None, None, "The words of the runner.")
+    assert (finding.run, finding.step, str(finding.actual)) == (None, None, "The words of the runner.")
 
 
 def test_an_error_in_a_training_cell_shows_the_error() -> None:
-    assert ended(FaultKind.RAISED, CellStatus.RAISED).actual == "The words of the runner."
+    assert str(ended(FaultKind.RAISED, CellStatus.RAISED).actual) == "The words of the runner."

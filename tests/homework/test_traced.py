@@ -111,7 +111,7 @@ def test_a_training_of_its_own_is_retraced_and_named(how: dict[str, float], told
     for mine, true in zip(seen.training.steps, steps, strict=True):
         np.testing.assert_allclose(mine.gradients[0], true.gradients[0])
     assert seen.validated.losses[-1] == pytest.approx(expected.evaluate(notes.task, notes.weights)[0])
-    assert told in seen_otherwise(evidence, "main")
+    assert told in str(seen_otherwise(evidence, "main"))
 
 
 def test_gradients_that_were_applied_are_a_witness_too() -> None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grader.language import RUSSIAN, using
 from grader.records import Finding, Report, Resources, RunSummary, Severity, Status, say
 from grader.reporting.machine import class_json, github_annotations, grades_csv, result_json
 from grader.reporting.text import ACTIVE
@@ -208,3 +209,21 @@ def test_an_ungraded_submission_is_one_error() -> None:
     assert github_annotations(Report(grade=ungraded())).startswith(
         "::error file=submissions/petrov.ipynb,title=Not graded::The file"
     )
+
+
+# --- languages ------------------------------------------------------------------------------------------------------
+
+
+def test_machine_formats_are_the_same_in_every_language() -> None:
+    off = say("off by up to {distance:.3g}", distance=0.5)
+    lost = judgement("bn.normalises", Status.FAILED, findings=(finding(expected=say("finite values"), actual=off),))
+    made = report(grade=grade(criteria=(lost,)))
+
+    def formats() -> list[str]:
+        grades = [made.grade, ungraded()]
+        return [result_json(made.grade), class_json(grades), grades_csv(grades), github_annotations(made)]
+
+    english = formats()
+    assert '"actual": "off by up to 0.5"' in english[0] and "Expected: finite values%0AActual: off by" in english[3]
+    with using(RUSSIAN):
+        assert formats() == english

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grader.language import ENGLISH, RUSSIAN
 from grader.records import Cell, CellKind, Report, Status, say
 from grader.reporting import html
 from grader.reporting.html import class_page, class_pages, student_page
@@ -156,6 +157,43 @@ def test_a_page_of_the_class_is_the_expected_one(path: str, same_as_gold: Callab
 
 def test_the_page_of_an_ungraded_submission_is_the_expected_one(same_as_gold: Callable[[str, str], None]) -> None:
     same_as_gold("ungraded.html", student_page(Report(grade=ungraded())))
+
+
+# --- in Russian ----------------------------------------------------------------------------------------------------
+
+
+def in_russian(made: Report) -> Report:
+    return replace(made, grade=replace(made.grade, language=RUSSIAN))
+
+
+def test_the_page_of_a_russian_notebook_is_the_expected_one(same_as_gold: Callable[[str, str], None]) -> None:
+    same_as_gold("student-ru.html", student_page(in_russian(report(exhibit=small_exhibit())), data_note=NOTE))
+
+
+def test_the_page_of_a_russian_class_is_the_expected_one(same_as_gold: Callable[[str, str], None]) -> None:
+    grades = [replace(made, language=RUSSIAN if made.error is None else None) for made in class_grades()]
+    same_as_gold("class-ru.html", class_page((*grades[:3], grades[-1]), title="Homework 3", data_note=NOTE))
+
+
+def test_the_language_that_is_asked_for_goes_before_the_notebooks() -> None:
+    assert '<html lang="ru">' in student_page(in_russian(report()))
+    assert '<html lang="en">' in student_page(in_russian(report()), language=ENGLISH)
+    assert '<html lang="ru">' in student_page(report(), language=RUSSIAN)
+    assert '<html lang="ru">' in class_page(class_grades(), title="Class", language=RUSSIAN)
+    assert '<html lang="en">' in class_page(class_grades(), title="Class")
+
+
+def test_the_script_speaks_the_language_of_the_page() -> None:
+    assert '"Light theme"' in student_page(report())
+    page = student_page(in_russian(report()))
+    assert "Light theme" not in page
+    assert json.loads(re.findall(r'isDark\(\) \? ("[^"]*")', page)[0]) == "Светлая тема"
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_no_text_changes_the_structure_of_a_russian_page(payload: str) -> None:
+    page, plain = (student_page(in_russian(tainted(text))) for text in (payload, "plain"))
+    assert Parsed(page).tags == Parsed(plain).tags
 
 
 # --- safety ---------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grader.language import RUSSIAN, using
 from grader.records import Report
 from grader.reporting.terminal import one_line, render
 
@@ -47,3 +48,22 @@ def test_a_submission_of_a_class_is_one_line() -> None:
     assert one_line(grade(criteria=())) == "ivanova: 0 of 0 points"
     assert one_line(ungraded()).startswith("petrov: not graded: The file is no notebook")
     assert one_line(grade("a\nb\x1b[2J")).startswith("a b\\x1b[2J: ")
+
+
+def test_it_speaks_russian() -> None:
+    with using(RUSSIAN):
+        lines = render(report(), width=80).splitlines()
+        assert one_line(grade()) == "ivanova: 30,33 из 75 баллов, на проверке: 7"
+    text = "\n".join(lines)
+    assert lines[1] == "30,33 из 75 баллов"
+    for part in (
+        "Ещё до 7 баллов поставит преподаватель, когда прочитает: Два ReLU: вывод (7).",
+        "  ЧАСТИЧНО    Функция потерь и метрика на валидации ..",
+        "зависит от критерия: Исправленный слой нормализует",
+        "ожидалось   one point an epoch",
+        "где         ячейка 4, строка 3; эксперимент relu",
+        "Примечания (баллы за них не снимаются)",
+        "- Предупреждение: ",
+    ):
+        assert part in text
+    assert max(map(len, lines)) <= 80

@@ -93,7 +93,7 @@ def test_paths_that_lead_out_are_left_out_and_named(tmp_path: Path, name: str, p
     before = tree(tmp_path)
     notes = unpack(archive, tmp_path / "box" / "out")
     assert tree(tmp_path) == before | {"box/out/hw.ipynb": b"1"}
-    assert len(notes) == 1 and notes[0].isprintable()
+    assert len(notes) == 1 and str(notes[0]).isprintable()
 
 
 @given(st.text())
@@ -111,7 +111,7 @@ def test_links_and_devices_are_left_out_of_tars(tmp_path: Path) -> None:
     kinds = {"sym": tarfile.SYMTYPE, "hard": tarfile.LNKTYPE, "dev": tarfile.CHRTYPE, "pipe": tarfile.FIFOTYPE}
     members = {name: special(name, kind, "../secret") for name, kind in kinds.items()}
     archive = put(tmp_path / "a.tar.gz", tarred({**members, "sym/inside": b"1", "hw.ipynb": b"2"}))
-    assert [note.split(":")[0] for note in unpack(archive, tmp_path / "out")] == list(kinds)
+    assert [str(note).split(":")[0] for note in unpack(archive, tmp_path / "out")] == list(kinds)
     assert tree(tmp_path / "out") == {"sym/inside": b"1", "hw.ipynb": b"2"}
 
 
@@ -190,7 +190,7 @@ def test_directories_and_headers_that_swell_in_memory_are_refused(tmp_path: Path
 def test_a_method_that_unpacks_without_bounds_is_not_taken(tmp_path: Path) -> None:
     archive = put(tmp_path / "a.zip", zipped({"zeros": bytes(100 << 20)}, zipfile.ZIP_BZIP2))
     (note,) = bounded(lambda: unpack(archive, tmp_path / "out"), mib=64)
-    assert "unusual way" in note
+    assert "unusual way" in str(note)
 
 
 def test_a_tar_that_is_only_to_be_listed_is_not_unpacked_as_a_whole(

@@ -6,7 +6,7 @@
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const button = document.createElement("button");
   const isDark = () => (root.dataset.theme || (dark.matches ? "dark" : "light")) === "dark";
-  const label = () => { button.textContent = isDark() ? "Light theme" : "Dark theme"; };
+  const label = () => { button.textContent = isDark() ? {{ _("Light theme") | tojson }} : {{ _("Dark theme") | tojson }}; };
   button.type = "button";
   button.className = "theme";
   button.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; label(); });
@@ -63,11 +63,11 @@ document.querySelectorAll("table[data-filterable]").forEach((table) => {
     statuses.some((status) => row.cells[column].classList.contains("is-" + status));
   const any = (status) => (row) => Array.from(row.cells).some((cell) => cell.classList.contains("is-" + status));
   const tests = [
-    offer("all", () => true),
-    offer("wait for a person", any("review")),
-    offer("undecided somewhere", any("undecided")),
+    offer({{ _("all") | tojson }}, () => true),
+    offer({{ _("wait for a person") | tojson }}, any("review")),
+    offer({{ _("undecided somewhere") | tojson }}, any("undecided")),
     ...heads.map((head, column) => head.classList.contains("tilted")
-      ? offer("not passed: " + head.textContent.trim(), has(column, "failed", "partial", "blocked", "undecided", "review"))
+      ? offer({{ _("not passed:") | tojson }} + " " + head.textContent.trim(), has(column, "failed", "partial", "blocked", "undecided", "review"))
       : null).filter((test) => test),
   ];
   const show = () => {
@@ -78,7 +78,7 @@ document.querySelectorAll("table[data-filterable]").forEach((table) => {
       row.hidden = !(row.cells[0].dataset.key.toLowerCase().includes(wanted) && fits(row));
       shown += row.hidden ? 0 : 1;
     });
-    told.textContent = shown + " of " + rows.length + " shown";
+    told.textContent = {{ _("{shown} of {all} shown") | tojson }}.replace("{shown}", shown).replace("{all}", rows.length);
   };
   name.type = "search";
   name.autocomplete = "off";
@@ -87,7 +87,7 @@ document.querySelectorAll("table[data-filterable]").forEach((table) => {
   box.addEventListener("submit", (event) => event.preventDefault());
   name.addEventListener("input", show);
   choice.addEventListener("change", show);
-  box.append(labelled("Name", name), labelled("Rows", choice), told);
+  box.append(labelled({{ _("Name") | tojson }}, name), labelled({{ _("Rows") | tojson }}, choice), told);
   table.closest(".scroll").before(box);
   show();
 });
