@@ -16,6 +16,7 @@ from grader.homework.experiments import (
     compare,
     compare_with_reference,
     is_shared,
+    is_unseen,
     needs_training,
     not_better,
     not_finite,
@@ -353,7 +354,10 @@ def fixed_run(case: Case, assignment: Assignment) -> Verdict:
     if bad:
         return failed(bad)
     unlike = (
-        problems(case, assignment, PLAIN) or too_short(case, assignment, PLAIN) or is_shared(case, assignment, PLAIN)
+        problems(case, assignment, PLAIN)
+        or too_short(case, assignment, PLAIN)
+        or is_shared(case, assignment, PLAIN)
+        or is_unseen(case, assignment, PLAIN)
     )
     comparison = (compare_with_reference if unlike else compare)(case, assignment, FIXED, PLAIN)
     if comparison is None and PLAIN not in case.runs:

@@ -45,7 +45,7 @@ def needs_training(*runs: str) -> Callable[[Check], Check]:
     def decorated(check: Check) -> Check:
         @functools.wraps(check)
         def checked(case: Case, assignment: Assignment) -> Verdict:
-            unseen = [name for name in runs if _is_unseen(case, assignment, name)]
+            unseen = [name for name in runs if is_unseen(case, assignment, name)]
             return _unseen(unseen) if unseen else check(case, assignment)
 
         return checked
@@ -53,7 +53,7 @@ def needs_training(*runs: str) -> Callable[[Check], Check]:
     return decorated
 
 
-def _is_unseen(case: Case, assignment: Assignment, name: str) -> bool:
+def is_unseen(case: Case, assignment: Assignment, name: str) -> bool:
     """Whether a run has values, but no model of the course library logged to it, and there are fewer models than runs: a
     model whose writer is not known stands with another run."""
     logged = logged_experiments(case, assignment)

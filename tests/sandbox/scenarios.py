@@ -146,7 +146,7 @@ def files(stage: Stage) -> Facts:
 def installed(stage: Stage) -> Facts:
     """The grader as one of the interpreter's packages: another one stands for it here."""
     package = Path(nbformat.__file__).parent
-    with mock.patch.object(interpreter, "own_package", lambda: package):
+    with mock.patch.object(interpreter, "own_packages", lambda: [package]):
         files = [nbformat.__file__, numpy.__file__]
         found = stage.attack("files", {"secret": "secret", "read": files, "list": [], "write": []})
     return {"read": [found["read"][file] for file in files], "control": attempt(open, nbformat.__file__)}
