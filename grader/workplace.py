@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 _PREFIX = "gr-work-"
+_SHORT = 40  # characters of a path below which sockets can be made; 107 bytes are all that one may have
 _AFTER_MULTIPROCESSING = -200  # which has a folder of its own in this one, and removes it at -100
 
 
@@ -52,8 +53,9 @@ def remove() -> None:
 
 
 def _short_folder() -> Path:
-    """Sockets need short paths: /tmp where it can be written, else the system's own choice."""
-    return Path("/tmp" if os.access("/tmp", os.W_OK) else tempfile.gettempdir())
+    """Sockets need short paths: where all that is temporary lies, or /tmp where that is too deep."""
+    usual = tempfile.gettempdir()
+    return Path(usual if len(usual) <= _SHORT or not os.access("/tmp", os.W_OK) else "/tmp")
 
 
 def _hold(made: Path) -> int | None:

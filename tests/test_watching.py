@@ -72,7 +72,7 @@ class Watch:
 
 def started(temporary: Path) -> bool:
     """Whether a notebook has been given to a kernel."""
-    return any(temporary.glob("gr-watch-*/gr-*/sockets/*"))
+    return any(temporary.glob("**/sockets/*"))
 
 
 def wait(happens: Callable[[], bool]) -> None:

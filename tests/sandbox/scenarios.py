@@ -390,7 +390,7 @@ def _run_notebook(stage: Stage, sources: tuple[str, ...], worker: WarmWorker | N
         seconds=600,
         seconds_per_cell=300,
         output_mib=4,
-        limits=Limits(memory_mib=3072, processes=200, disk_mib=64, file_mib=32, cpu_seconds=600),
+        limits=Limits(memory_mib=3072, processes=200, disk_mib=64, file_mib=32, files=1000, cpu_seconds=600),
     )
     cells = [nbformat.v4.new_code_cell(source) for source in sources]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "n.ipynb")
