@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 _PREFIX = "gr-work-"
-_SHORT = 40  # characters of a path below which sockets can be made; 107 bytes are all that one may have
+_SHORT = 60  # characters of a path below which sockets can be made; 107 bytes are all that one may have
 _AFTER_MULTIPROCESSING = -200  # which has a folder of its own in this one, and removes it at -100
 
 
