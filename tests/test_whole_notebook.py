@@ -200,19 +200,18 @@ def test_what_a_person_decides_counts_from_the_next_grading_on_and_survives_ever
     assert main(["review", str(quick), "--read", str(sheet), "--by", "Petrova"]) == 0
     kept = (quick / "reviews.csv").read_bytes()
     capsys.readouterr()
-    assert grade(quick) == 0
+    assert grade(quick, "--lang", "en") == 0
     assert "90.5 of 100 points, 9 to be read" in capsys.readouterr().out
     assert "Almost." in (quick / "solution" / "report.html").read_text()
-    (
-        quick / "index.html"
-    ).unlink()  # the pages of the class alone are made again, from what is known of its submissions
-    assert grade(quick) == 0
+    # The pages of the class alone are made again, from what is known of its submissions.
+    (quick / "index.html").unlink()
+    assert grade(quick, "--lang", "en") == 0
     assert "90.5 of 100 points, 9 to be read" in capsys.readouterr().out
     assert "1 decided" in (quick / "index.html").read_text()
     changed = tmp_path / "reference"
     shutil.copytree(reference_folder(), changed)
     rubric = (changed / "assignment.toml").read_text()
     (changed / "assignment.toml").write_text(rubric.replace("points = 12", "points = 15", 1))
-    assert grade(quick, "--reference", str(changed)) == 0
+    assert grade(quick, "--lang", "en", "--reference", str(changed)) == 0
     assert "93.5 of 103 points, 9 to be read" in capsys.readouterr().out
     assert (quick / "reviews.csv").read_bytes() == kept
