@@ -220,15 +220,22 @@ def digest_of(*paths: Path) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Write a whole file or none of it. Raises CannotWrite when the disk does not let it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # two judges may write the same page
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with _replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A place for what takes the place of a file when all of it is there; otherwise nothing is left of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # two judges may write the same page
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_results(out: Path, identity: str, files: Mapping[str, str], executed: Path | None, logs: Path | None) -> None:
@@ -242,20 +249,12 @@ def write_results(out: Path, identity: str, files: Mapping[str, str], executed: 
         else:
             shutil.rmtree(folder / "logs", ignore_errors=True)
         if executed is not None and executed.is_file():
-            _replace_file(executed, folder / "executed.ipynb")
+            with _replacing(folder / "executed.ipynb") as temporary:
+                shutil.copyfile(executed, temporary)
         else:
             (folder / "executed.ipynb").unlink(missing_ok=True)
     for name, text in files.items():
         write_text(folder / name, text)
-
-
-def _replace_file(source: Path, target: Path) -> None:
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        shutil.copyfile(source, temporary)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _replace_folder(source: Path, target: Path) -> None:
