@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import sysconfig
+from functools import cache
 from pathlib import Path
 
 import grader
@@ -16,8 +17,9 @@ def folders() -> list[Path]:
     return [folder for folder in sorted(found) if folder != Path("/") and not folder.is_relative_to("/usr")]
 
 
-def own_packages() -> list[Path]:
+@cache
+def own_packages() -> tuple[Path, ...]:
     """The grader's own package, which no box may see: an installed one carries the reference solution. One that is installed
     as a checkout has two places: itself, and what its installation put among the packages."""
     places = (Path(grader.__file__).parent, Path(sysconfig.get_path("purelib"), "grader"))
-    return [place.resolve() for place in dict.fromkeys(places) if place.is_dir()]
+    return tuple(place.resolve() for place in dict.fromkeys(places) if place.is_dir())
