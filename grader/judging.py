@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from grader import pipeline, reviews, store
@@ -50,7 +50,12 @@ def write(done: Report, setup: Setup, out: Path) -> Grade:
     execution = done.execution
     files = {
         "result.json": machine.result_json(done.grade),
-        "report.html": html.student_page(done, data_note=data_note(setup), language=setup.language),
+        "report.html": html.student_page(
+            done,
+            data_note=data_note(setup),
+            language=setup.language,
+            keep=partial(store.kept_text, setup.evidence / "pictures"),
+        ),
         store.OVERVIEW: overview_json(overview(done, _given(setup.assignment.folder))),
     }
     store.write_results(

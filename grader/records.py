@@ -506,13 +506,15 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Ridge:
-    """A histogram series to draw, as in `Histograms`; `variable` is whose gradient it is, when that is known."""
+    """A histogram series to draw, as in `Histograms`; `variable` is whose gradient it is, when that is known, and `usual`
+    where most of the reference's values lay at each step, lowest and highest [n, 2]."""
 
     run: str
     tag: str
-    variable: str | None
+    variable: Message | None
     steps: Ints
     buckets: tuple[Floats, ...]
+    usual: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -537,12 +539,14 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Exhibit:
-    """Everything that a page shows beside the verdict. `notice` is a kind word on top (an untouched template, …)."""
+    """Everything that a page shows beside the verdict. `notice` is a kind word on top (an untouched template, …); `origins`
+    says of runs that do not stay finite where that begins."""
 
     curves: tuple[Curve, ...] = ()
     ridges: tuple[Ridge, ...] = ()
     conclusions: tuple[Conclusion, ...] = ()
     notice: Message | None = None
+    origins: Mapping[str, Message] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -127,7 +127,7 @@ def _can_lock(descriptor: int) -> bool:
 
 def _sweep(root: Path) -> None:
     """Remove what was being written, to evidence and to the results beside it, when its writer was killed."""
-    evidence, results = ("*/making-*", "*.tmp"), (".*.tmp", "*/.*.tmp", "*/.making-*")
+    evidence, results = ("*/making-*", "*.tmp", "pages/*/.*.tmp"), (".*.tmp", "*/.*.tmp", "*/.making-*")
     for folder, patterns in ((root, evidence), (root.parent, results)):
         for left in [path for pattern in patterns for path in folder.glob(pattern)]:
             if left.is_dir() and not left.is_symlink():
@@ -236,6 +236,18 @@ def _replacing(path: Path) -> Iterator[Path]:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def kept_text(folder: Path, name: str, make: Callable[[], str]) -> str:
+    """A text that follows from its name alone: what was made before, or made now and kept. Raises CannotWrite."""
+    path = folder / name[:2] / name
+    with suppress(OSError, ValueError):
+        checksum, kept = path.read_bytes().split(b"\n", 1)
+        if int(checksum) == zlib.crc32(kept):
+            return kept.decode()
+    text = make()
+    write_text(path, f"{zlib.crc32(text.encode())}\n{text}")
+    return text
 
 
 def write_results(out: Path, identity: str, files: Mapping[str, str], executed: Path | None, logs: Path | None) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from grader.errors import GraderError
-from grader.store import evidence_folder, write_results
+from grader.store import evidence_folder, kept_text, write_results
 
 
 def logs(folder: Path, text: str) -> Path:
@@ -89,3 +89,17 @@ def test_evidence_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(GraderError):
         evidence_folder(tmp_path, "ab" * 32, make)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_text_is_made_once_for_its_name_and_again_when_its_file_was_damaged(tmp_path: Path) -> None:
+    made = []
+
+    def kept(name: str) -> str:
+        return kept_text(tmp_path, name, lambda: made.append(name) or f"{name}\r\nй")  # type: ignore[func-returns-value]
+
+    assert [kept("abc"), kept("abc"), kept("abd")] == ["abc\r\nй", "abc\r\nй", "abd\r\nй"]
+    assert made == ["abc", "abd"]
+    for damage in (b"", b"1", b"1\nabc", b"\xff\n"):
+        (tmp_path / "ab" / "abc").write_bytes(damage)
+        assert kept("abc") == "abc\r\nй"
+    assert made == ["abc", "abd", *["abc"] * 4]

@@ -293,7 +293,7 @@ def _admitted(facts: os.stat_result, budget: _FolderBudget) -> int:
 def _record(file: IO[bytes], offset: int, size: int) -> bytes:
     """The data of the record at `offset`."""
     header = _exactly(file, 12, offset)
-    _check_crc(header[:8], header[8:], offset, say("length"))
+    _check_crc(header[:8], header[8:], offset, _LENGTH_SUM)
     (length,) = _LENGTH.unpack(header[:8])
     if length > _MAX_RECORD:
         raise _UnreadableError(
@@ -302,7 +302,7 @@ def _record(file: IO[bytes], offset: int, size: int) -> bytes:
     if offset + length + 16 > size:
         raise _UnreadableError(FileState.TRUNCATED, say("the record at byte {offset} is cut off", offset=offset))
     data = _exactly(file, length + 4, offset)
-    _check_crc(data[:-4], data[-4:], offset, say("data"))
+    _check_crc(data[:-4], data[-4:], offset, _DATA_SUM)
     return data[:-4]
 
 
@@ -316,6 +316,9 @@ def _exactly(file: IO[bytes], count: int, offset: int) -> bytes:
     if len(data) < count:
         raise _UnreadableError(FileState.TRUNCATED, say("the record at byte {offset} is cut off", offset=offset))
     return data
+
+
+_LENGTH_SUM, _DATA_SUM = say("length"), say("data")
 
 
 def _check_crc(data: bytes, stored: bytes, offset: int, what: Message) -> None:

@@ -10,14 +10,21 @@ from grader.assignment import Assignment
 from grader.homework.common import is_blank, logged_experiments
 from grader.homework.conclusions import find
 from grader.homework.experiments import first_bad_value, model_of
-from grader.homework.fit_analysis import LIBRARY_SUFFIXES
 from grader.homework.roles import ROLES, roles_of, series_of
-from grader.records import Band, Case, Curve, Exhibit, Floats, Ints, Message, Ridge, Run, RunSummary, say
+from grader.homework.series import middle
+from grader.homework.variables import Place, gradient_places, library_places, origin_of_nan
+from grader.records import Band, Case, Curve, Exhibit, Floats, Ints, Message, Reference, Ridge, Run, RunSummary, say
+
+_ENDS = ("low", "high")
+_MIDDLE = 0.9  # of a gradient's values: the few largest differ most from seed to seed
+_FEW_STEPS = 12  # as many as a page draws
 
 
 def exhibit(case: Case, assignment: Assignment) -> Exhibit:
     runs = logged_experiments(case, assignment)
+    origins = {name: origin for name, run in runs.items() if (origin := origin_of_nan(case, run))}
     return Exhibit(
+        origins=origins,
         curves=tuple(curve for run in runs.values() for curve in _curves(case, run)),
         ridges=tuple(ridge for run in runs.values() for ridge in _ridges(case, run)),
         conclusions=find(case, assignment),
@@ -59,13 +66,30 @@ def on_steps_of(band: Band, steps: Ints, role: str | None) -> Band:
 
 def _ridges(case: Case, run: Run) -> Iterator[Ridge]:
     """The gradients' histograms: those that are not the library's own."""
-    model = model_of(case, run.name)
-    suffixes = tuple("_" + suffix for group in LIBRARY_SUFFIXES.values() for suffix in group)
-    names = tuple(layer.name for layer in model.layers) if model else ()
-    library = {name + suffix for name in names for suffix in suffixes}
+    library, places = library_places(model_of(case, run.name)), gradient_places(case, run)
     for series in run.histograms:
         if series.tag not in library and len(series.buckets):
-            yield Ridge(run=run.name, tag=series.tag, variable=None, steps=series.steps, buckets=series.buckets)
+            place = places.get(series.tag)
+            yield Ridge(
+                run=run.name,
+                tag=series.tag,
+                variable=place.words if place else None,
+                steps=series.steps,
+                buckets=series.buckets,
+                usual=_usual(case.reference, run.name, place, series.steps) if place else None,
+            )
+
+
+def _usual(reference: Reference, run: str, place: Place, steps: Ints) -> Floats | None:
+    """Where the middle of the reference's gradients lay at these steps, over all its seeds [n, 2]."""
+    low, high = (reference.bands.get((run, _role(place, end))) for end in _ENDS)
+    if low is None or high is None:
+        return None
+    return np.stack([np.interp(steps, low.steps, low.low), np.interp(steps, high.steps, high.high)], axis=1)
+
+
+def _role(place: Place, end: str) -> str:
+    return f"gradient {end} {place.layer} {place.what}"
 
 
 def summarise(case: Case, assignment: Assignment) -> Mapping[str, RunSummary]:
@@ -91,4 +115,17 @@ def band_points(case: Case, assignment: Assignment) -> Mapping[tuple[str, str], 
             series = series_of(case, run, role)
             if series is not None and len(series.values):
                 found[name, role] = (series.steps, series.values)
+        for role, points in _gradient_points(case, run):
+            found[name, role] = points
     return found
+
+
+def _gradient_points(case: Case, run: Run) -> Iterator[tuple[str, tuple[Ints, Floats]]]:
+    """Both ends of the middle of each variable's gradient, at a few steps."""
+    places = gradient_places(case, run)
+    for series in run.histograms:
+        if series.tag in places:
+            few = np.unique(np.linspace(0, len(series.steps) - 1, _FEW_STEPS).round().astype(int))
+            middles = np.array([middle(series.buckets[i], _MIDDLE) for i in few])
+            for at, end in enumerate(_ENDS):
+                yield _role(places[series.tag], end), (series.steps[few], middles[:, at])

@@ -12,6 +12,7 @@ from grader.homework.experiments import model_of
 from grader.homework.fit_analysis import LIBRARY_SUFFIXES, Analysis, TagReading, Variable, analyse
 from grader.homework.fit_generator import WANTED, ready
 from grader.homework.series import is_nan, size
+from grader.homework.variables import library_places
 from grader.language import counted, listed, noted
 from grader.records import Case, Finding, ModelUse, Run, Verdict, say
 
@@ -221,7 +222,7 @@ def _lacking(run: Run, case: Case, analysis: Analysis) -> int:
     """How many variables of a run's model have no histogram series that could be their gradient."""
     model = model_of(case, run.name)
     sizes = _variable_sizes(model)
-    library = _library_tags(model)
+    library = library_places(model)
     held = [max((size(b) for b in h.buckets), default=0) for h in run.histograms if h.tag not in library]
     wild = sum(1 for h in run.histograms if h.tag not in library and any(is_nan(b) for b in h.buckets))
     lacking = sum(max(0, sizes.count(s) - held.count(s)) for s in set(sizes))
@@ -248,11 +249,6 @@ def _variable_sizes(model: ModelUse | None) -> list[int]:
         dense = layer.inputs is not None and layer.outputs is not None
         found += [layer.inputs * layer.outputs, layer.outputs] if dense else [1, 1]  # type: ignore[operator, list-item]
     return found
-
-
-def _library_tags(model: ModelUse | None) -> set[str]:
-    suffixes = [suffix for group in LIBRARY_SUFFIXES.values() for suffix in group]
-    return {f"{layer.name}_{suffix}" for layer in model.layers for suffix in suffixes} if model else set()
 
 
 def _short_finding(short: dict[str, int], runs: int) -> Finding:

@@ -31,6 +31,17 @@ def size(buckets: Floats) -> int:
     return int(buckets[:, 2].sum()) if len(buckets) else 0
 
 
+def middle(buckets: Floats, share: float) -> tuple[float, float]:
+    """The range that the middle `share` of a histogram's values lie in, as far as its buckets tell; NaN where it has none."""
+    total = float(buckets[:, 2].sum()) if len(buckets) and not is_nan(buckets) else 0.0
+    if not total:
+        return float("nan"), float("nan")
+    edges = np.append(buckets[:, 0], buckets[-1, 1])
+    below = np.concatenate([[0.0], np.cumsum(buckets[:, 2])]) / total
+    low, high = np.interp([(1 - share) / 2, (1 + share) / 2], below, edges)
+    return float(low), float(high)
+
+
 def is_histogram_of(buckets: Floats, values: Floats, tolerance: float, usual: float = 0.0) -> bool:
     """Whether a histogram [k, 3] was made of these values: number, range and shape agree.
 

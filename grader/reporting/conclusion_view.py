@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from grader.language import noted, shown, tr
 from grader.records import Conclusion, Grade, Report
 from grader.reporting.text import clip
-from grader.reporting.view import Link, cells_of, criterion_link
+from grader.reporting.view import Anchors, Link, cell_anchor, criterion_link
 from grader.reporting.words import number, role_words
 
 _AGREEMENT = {
@@ -41,28 +41,29 @@ class ConclusionView:
     claims: tuple[ClaimView, ...]
 
 
-def conclusions(report: Report) -> tuple[ConclusionView, ...]:
+def conclusions(report: Report, anchors: Anchors) -> tuple[ConclusionView, ...]:
     """In the order in which the exhibit has them."""
     titles = {j.criterion.id: tr(j.criterion.title) for j in report.grade.criteria}
-    return tuple(_conclusion(c, report, titles) for c in report.exhibit.conclusions)
+    return tuple(_conclusion(c, report, titles, anchors) for c in report.exhibit.conclusions)
 
 
-def _conclusion(conclusion: Conclusion, report: Report, titles: dict[str, str]) -> ConclusionView:
+def _conclusion(conclusion: Conclusion, report: Report, titles: dict[str, str], anchors: Anchors) -> ConclusionView:
     head, rows = final_numbers(conclusion.runs, report.grade)
     return ConclusionView(
         link=criterion_link(conclusion.criterion, titles) or Link(text=conclusion.criterion),
         text=clip(conclusion.text, _MOST_WORDS),
-        cell=_cell_link(conclusion.cell, cells_of(report)),
+        cell=_cell_link(conclusion.cell, anchors),
         head=head,
         rows=rows,
         claims=tuple(claim_view(claim.text, shown(claim.logs), claim.agrees) for claim in conclusion.claims),
     )
 
 
-def _cell_link(cell: int | None, cells: frozenset[int]) -> Link | None:
+def _cell_link(cell: int | None, anchors: Anchors) -> Link | None:
     if cell is None:
         return None
-    return Link(text=tr("cell {cell}", cell=cell), anchor=f"cell-{cell}" if cell in cells else "")
+    anchor = cell_anchor(cell)
+    return Link(text=tr("cell {cell}", cell=cell), anchor=anchor if anchor in anchors.notebook else "")
 
 
 def claim_view(text: str, logs: str, agrees: bool | None) -> ClaimView:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from grader.language import tr, tr_n
-from grader.records import Band, Curve, Exhibit, Floats, Grade, Ridge
+from grader.language import shown, tr, tr_n
+from grader.records import Band, Curve, Exhibit, Ridge, RunSummary
 from grader.reporting.svg import (
     CurvePicture,
     RidgePicture,
@@ -25,11 +25,13 @@ _MOST_CURVES = 12  # of one run
 _MOST_RIDGES = 16
 _MOST_RUNS = 16
 _TABLE_ROWS = 12
+_ODD_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurveFigure:
-    """`mark` is the word at the place where the line stops being finite; `first` and `last` are the outermost steps."""
+    """`mark` is the word at the place where the line stops being finite; `first` and `last` are the outermost steps;
+    `differs` is False where the reference does the same."""
 
     anchor: str
     title: str
@@ -41,6 +43,7 @@ class CurveFigure:
     high: str
     first: str
     last: str
+    differs: bool
     table: Table
 
 
@@ -58,30 +61,38 @@ class RidgeFigure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFigures:
-    """All pictures of one run; the two counts are of those left out because there are too many."""
+    """All pictures of one run; the two counts are of those left out because there are too many. `origin` says where a run
+    stops being finite."""
 
     anchor: str
     run: str
     state: str
+    origin: str
     curves: tuple[CurveFigure, ...]
     curves_left: int
     ridges: tuple[RidgeFigure, ...]
     ridges_left: int
 
 
-def run_figures(exhibit: Exhibit, grade: Grade) -> tuple[RunFigures, ...]:
-    """The pictures by run, in the order in which the runs come."""
+def run_anchors(exhibit: Exhibit) -> dict[str, str]:
+    """The places of the runs on the page, by their names, in the order in which they come."""
     names = dict.fromkeys([*(curve.run for curve in exhibit.curves), *(ridge.run for ridge in exhibit.ridges)])
-    return tuple(_run(f"run-{n}", name, exhibit, grade) for n, name in enumerate(list(names)[:_MOST_RUNS], start=1))
+    return {name: f"run-{n}" for n, name in enumerate(list(names)[:_MOST_RUNS], start=1)}
 
 
-def _run(anchor: str, name: str, exhibit: Exhibit, grade: Grade) -> RunFigures:
+def run_figures(exhibit: Exhibit, runs: Mapping[str, RunSummary]) -> tuple[RunFigures, ...]:
+    """The pictures by run."""
+    return tuple(_run(anchor, name, exhibit, runs) for name, anchor in run_anchors(exhibit).items())
+
+
+def _run(anchor: str, name: str, exhibit: Exhibit, runs: Mapping[str, RunSummary]) -> RunFigures:
     curves = [curve for curve in exhibit.curves if curve.run == name]
     ridges = [ridge for ridge in exhibit.ridges if ridge.run == name]
     return RunFigures(
         anchor=anchor,
         run=name,
-        state=_state(name, grade),
+        state=_state(name, runs),
+        origin=shown(exhibit.origins[name]) if name in exhibit.origins else "",
         curves=tuple(curve_figure(c, f"{anchor}-curve-{n}") for n, c in enumerate(curves[:_MOST_CURVES], start=1)),
         curves_left=max(0, len(curves) - _MOST_CURVES),
         ridges=tuple(ridge_figure(r, f"{anchor}-ridge-{n}") for n, r in enumerate(ridges[:_MOST_RIDGES], start=1)),
@@ -89,11 +100,11 @@ def _run(anchor: str, name: str, exhibit: Exhibit, grade: Grade) -> RunFigures:
     )
 
 
-def _state(name: str, grade: Grade) -> str:
+def _state(name: str, runs: Mapping[str, RunSummary]) -> str:
     """Said without blame: the run with the spoiled batch norm has to be NaN."""
-    if name not in grade.runs:
+    if name not in runs:
         return ""
-    return tr("finite throughout") if grade.runs[name].finite else tr("NaN or infinity among its scalars")
+    return tr("finite throughout") if runs[name].finite else tr("NaN or infinity among its scalars")
 
 
 # --- curves ---------------------------------------------------------------------------------------------------------
@@ -116,8 +127,22 @@ def curve_figure(curve: Curve, anchor: str) -> CurveFigure:
         high=number(picture.high) if picture.high is not None and picture.high != picture.low else "",
         first=str(steps.min()) if len(steps) else "",
         last=str(steps.max()) if len(steps) and steps.max() != steps.min() else "",
+        differs=differs(curve),
         table=_curve_table(curve),
     )
+
+
+def differs(curve: Curve) -> bool:
+    """Whether a curve does something else than the reference's seeds: more than a tenth of its points lie further outside of
+    their band than that is wide. The band is of a few seeds, so that any other one leaves it now and then."""
+    band = curve.band
+    if band is None or not len(curve.values):
+        return True
+    low, high = (np.interp(curve.steps, band.steps, side) for side in (band.low, band.high))
+    with np.errstate(invalid="ignore", over="ignore"):
+        outside = (curve.values < 2 * low - high) | (curve.values > 2 * high - low)
+    odd = np.isfinite(curve.values) != (np.isfinite(low) & np.isfinite(high))
+    return bool((outside | odd).mean() > _ODD_SHARE)
 
 
 def _role_title(role: str) -> str:
@@ -221,16 +246,16 @@ def _ranges(band: Band | None) -> Callable[[int], str]:
 
 
 def ridge_figure(ridge: Ridge, anchor: str) -> RidgeFigure:
-    picture = ridge_picture(ridge.steps, ridge.buckets)
+    picture = ridge_picture(ridge.steps, ridge.buckets, ridge.usual)
     return RidgeFigure(
         anchor=anchor,
-        title=ridge.variable or ridge.tag,
+        title=shown(ridge.variable) if ridge.variable else ridge.tag,
         tag=ridge.tag,
         sentence=" ".join(filter(None, (_spread(ridge), _axis(picture.squeezed)))),
         picture=picture,
         low=number(picture.low) if picture.low is not None else "",
         high=number(picture.high) if picture.high is not None else "",
-        table=tuple(_ridge_row(int(ridge.steps[i]), ridge.buckets[i]) for i in sample(len(ridge.buckets))),
+        table=tuple(_ridge_row(ridge, i) for i in sample(len(ridge.buckets))),
     )
 
 
@@ -255,17 +280,20 @@ def _spread(ridge: Ridge) -> str:
     )
 
 
-def _ridge_row(step: int, buckets: Floats) -> tuple[str, ...]:
-    """Step, smallest and largest value, how many values: what a histogram says in one line."""
-    word = row_word(buckets)
+def _ridge_row(ridge: Ridge, i: int) -> tuple[str, ...]:
+    """Step, smallest and largest value, how many values, the reference's range: what a histogram says in one line."""
+    step, buckets = str(ridge.steps[i]), ridge.buckets[i]
+    word, usual = row_word(buckets), _usual_words(ridge, i)
     if word:
-        return (str(step), word, word, "")
+        return (step, word, word, "", usual)
     filled = buckets[buckets[:, 2] > 0]
     with np.errstate(over="ignore"):
         total = float(filled[:, 2].sum())
-    return (
-        str(step),
-        number(float(filled[0, 0])),
-        number(float(filled[-1, 1])),
-        number(total),
-    )
+    return (step, number(float(filled[0, 0])), number(float(filled[-1, 1])), number(total), usual)
+
+
+def _usual_words(ridge: Ridge, i: int) -> str:
+    if ridge.usual is None:
+        return ""
+    low, high = ridge.usual[i]
+    return tr("{low} to {high}", low=number(float(low)), high=number(float(high)))

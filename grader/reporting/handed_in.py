@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from grader.language import noted, shown, tr, tr_n
 from grader.records import Cell, CellKind, CellRun, CellStatus, Finding, Report
 from grader.reporting.text import clip
-from grader.reporting.view import MOST_CELLS, Link, criterion_anchor
+from grader.reporting.view import Link, cell_anchor, criterion_anchor, line_anchor
 from grader.reporting.words import cell_place, fault_words, seconds
 
+_MOST_CELLS = 300
 _CELL_SOURCE = 12_000  # characters of one cell
 _CELL_OUTPUT = 2_000
 _ALL_SOURCE = 120_000  # characters of all cells: what is over is left out, with a word
@@ -26,8 +27,10 @@ _RUN_WORDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineView:
+    """A line of a cell; one that a finding names has a place of its own on the page."""
+
     text: str
-    marked: bool
+    anchor: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +63,21 @@ def cell_views(report: Report) -> tuple[CellView, ...]:
         return ()
     notes = _notes(report)
     views, budget = [], _ALL_SOURCE
-    for cell in report.submission.cells[:MOST_CELLS]:
+    for cell in report.submission.cells[:_MOST_CELLS]:
         run = report.execution.cell(cell.index) if report.execution else None
         views.append(_cell(cell, run, notes[cell.index], max(0, min(budget, _CELL_SOURCE))))
         budget -= len(cell.source)
     return tuple(views)
 
 
+def anchors(cells: Sequence[CellView]) -> frozenset[str]:
+    """The places on the page that these cells have, and their marked lines: those of a text are not shown by line."""
+    lines = (line.anchor for cell in cells if cell.is_code for line in cell.lines if line.anchor)
+    return frozenset([*(cell.anchor for cell in cells), *lines])
+
+
 def cells_left(report: Report) -> int:
-    return max(0, len(report.submission.cells) - MOST_CELLS) if report.submission else 0
+    return max(0, len(report.submission.cells) - _MOST_CELLS) if report.submission else 0
 
 
 def _notes(report: Report) -> Mapping[int, list[tuple[int | None, CellNote]]]:
@@ -94,12 +103,15 @@ def _cell(cell: Cell, run: CellRun | None, notes: list[tuple[int | None, CellNot
     texts = shown.replace("\r\n", "\n").removesuffix("\n").split("\n") if shown else []
     left_out = len(cell.source) - len(shown)
     return CellView(
-        anchor=f"cell-{cell.index}",
+        anchor=cell_anchor(cell.index),
         label=_label(cell),
         is_code=cell.kind is CellKind.CODE,
         ran=tr(_RUN_WORDS[run.status], seconds=seconds(run.seconds)) if run else "",
         ran_well=run is None or run.status is CellStatus.OK,
-        lines=tuple(LineView(text=text, marked=n in marked) for n, text in enumerate(texts, start=1)),
+        lines=tuple(
+            LineView(text=text, anchor=line_anchor(cell.index, n) if n in marked else "")
+            for n, text in enumerate(texts, start=1)
+        ),
         left_out=_left_out(left_out) if left_out else "",
         output=clip(run.text.strip("\n"), _CELL_OUTPUT) if run else "",
         fault=clip(fault_words(run.fault), _CELL_OUTPUT) if run and run.fault else "",

@@ -23,6 +23,7 @@ from grader.reporting import (
     conclusion_view,
     figures,
     handed_in,
+    kept,
     svg,
     view,
     worksheet,
@@ -34,22 +35,30 @@ from grader.reporting.words import STATUS_MEANINGS, STATUS_WORDS
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def student_page(report: Report, *, data_note: Message | None = None, language: str | None = None) -> str:
+def student_page(
+    report: Report,
+    *,
+    data_note: Message | None = None,
+    language: str | None = None,
+    keep: kept.Keep = lambda _, make: make(),
+) -> str:
     """The page of one submission: verdict, criteria, curves, gradients, conclusions, the notebook, the environment.
 
     `data_note` says what a reader should know of the data that were used. An ungraded submission gets one sentence.
-    Without a `language` it is the notebook's own; that of the terminal where the notebook could not be read.
+    Without a `language` it is the notebook's own; that of the terminal where the notebook could not be read. Drawing takes
+    most of the time, and no rubric changes a picture: with `keep` they are drawn once.
     """
     with using(language or report.grade.language):
-        return _student_page(report, data_note)
+        return _student_page(report, data_note, keep)
 
 
-def _student_page(report: Report, data_note: Message | None) -> str:
+def _student_page(report: Report, data_note: Message | None, keep: kept.Keep) -> str:
     grade = report.grade
     if grade.error is not None:
         return _render("ungraded.html", grade=grade, error=shown(grade.error), data_note=view.text_of(data_note))
-    runs = figures.run_figures(report.exhibit, grade)
-    anchors = {run.run: run.anchor for run in runs}
+    cells = handed_in.cell_views(report)
+    runs = figures.run_anchors(report.exhibit)
+    anchors = view.Anchors(runs=runs, notebook=handed_in.anchors(cells))
     return _render(
         "student.html",
         grade=grade,
@@ -59,12 +68,25 @@ def _student_page(report: Report, data_note: Message | None) -> str:
         parts=view.parts(report, anchors),
         remarks=view.remarks(report, anchors),
         runs=runs,
-        conclusions=conclusion_view.conclusions(report),
-        cells=handed_in.cell_views(report),
+        pictures=Markup(keep(_pictures_name(report), lambda: _pictures(report))),  # noqa: S704 - rendered by `_render`
+        conclusions=conclusion_view.conclusions(report, anchors),
+        cells=cells,
         cells_left=handed_in.cells_left(report),
         facts=view.facts(grade),
         board=view.board_command(grade),
     )
+
+
+def _pictures(report: Report) -> str:
+    runs = figures.run_figures(report.exhibit, report.grade.runs)
+    alike = sum(not figure.differs for run in runs for figure in run.curves)
+    beside = any(figure.picture.usual for run in runs for figure in run.ridges)
+    return _render("pictures.html", runs=runs, alike=alike, beside=beside)
+
+
+def _pictures_name(report: Report) -> str:
+    exhibit = report.exhibit
+    return kept.name_of(exhibit.curves, exhibit.ridges, exhibit.origins, report.grade.runs, current())
 
 
 def class_pages(

@@ -58,9 +58,11 @@ class RidgeRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RidgePicture:
-    """Histograms over time, the first on top. `low` and `high` are the values at the left and right edge."""
+    """Histograms over time, the first on top. `low` and `high` are the values at the left and right edge; `usual` is a path
+    of bars below the baselines, where most of the reference's values lay."""
 
     rows: tuple[RidgeRow, ...]
+    usual: str
     height: int
     low: float | None
     high: float | None
@@ -246,11 +248,13 @@ def sample(n: int, most: int = MOST_ROWS) -> list[int]:
     return sorted({int(i) for i in np.linspace(0, n - 1, min(n, most)).round()}) if n else []
 
 
-def ridge_picture(steps: Ints, buckets: Sequence[Floats]) -> RidgePicture:
-    """Histograms [k, 3] of (left, right, count) at these steps, at most twelve, each as high as its own peak."""
+def ridge_picture(steps: Ints, buckets: Sequence[Floats], usual: Floats | None = None) -> RidgePicture:
+    """Histograms [k, 3] of (left, right, count) at these steps, at most twelve, each as high as its own peak, over the
+    reference's ranges [n, 2]."""
     chosen = sample(len(buckets))
     edges = np.concatenate([buckets[i][:, :2].ravel() for i in chosen]) if chosen else np.empty(0)
-    x = scale(edges, LEFT, WIDTH - RIGHT)
+    ranges = usual[chosen] if usual is not None else np.empty((0, 2))
+    x = scale(np.concatenate([edges, ranges.ravel()]), LEFT, WIDTH - RIGHT)
     ends = accumulate(2 * len(buckets[i]) for i in chosen)
     placed = x(edges) if x is not None else edges
     rows = [
@@ -259,12 +263,20 @@ def ridge_picture(steps: Ints, buckets: Sequence[Floats]) -> RidgePicture:
     ]
     return RidgePicture(
         rows=tuple(rows),
+        usual=_bars(x, ranges, [row.y for row in rows]) if x is not None else "",
         height=TOP + RISE + max(len(rows) - 1, 0) * ROW + 40,
         low=x.low if x else None,
         high=x.high if x else None,
         zero_x=int(x(np.zeros(1))[0]) if x and x.low < 0 < x.high else None,
         squeezed=bool(x and x.unit is not None),
     )
+
+
+def _bars(x: Scale, ranges: Floats, baselines: Sequence[int]) -> str:
+    """A bar below each baseline, two units long at least; none where the reference is not finite."""
+    ends = x(ranges.ravel()).reshape(-1, 2)
+    bars = [(row, y + 4) for row, y in zip(ends, baselines, strict=False) if np.isfinite(row).all()]
+    return "".join(f"M{int(left)} {y}h{max(int(right - left), 2)}" for (left, right), y in bars)
 
 
 def _row(edges: Floats, step: int, buckets: Floats, y: int) -> RidgeRow:

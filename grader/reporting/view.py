@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -20,7 +20,6 @@ from grader.reporting.words import (
     seconds,
 )
 
-MOST_CELLS = 300  # of a notebook that a page shows
 _MEND_FIRST = 3
 _SHORT = 600  # characters of an expected or actual value
 _MOST_FINDINGS = 40  # of one criterion
@@ -195,31 +194,43 @@ def part_words(part: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def parts(report: Report, anchors: dict[str, str]) -> tuple[PartView, ...]:
-    """The criteria by part, in the rubric's order; `anchors` leads from a run's name to its pictures."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchors:
+    """The places on a page that findings lead to: those of the pictures by the run's name, and those in the notebook."""
+
+    runs: Mapping[str, str]
+    notebook: frozenset[str]
+
+    def of_finding(self, finding: Finding) -> str:
+        """The line that a finding names, else its cell; empty where the page shows neither."""
+        cell = cell_anchor(finding.cell or 0)
+        wanted = (line_anchor(finding.cell or 0, finding.line or 0), cell)
+        return next((anchor for anchor in wanted if anchor in self.notebook), "")
+
+
+def cell_anchor(cell: int) -> str:
+    return f"cell-{cell}"
+
+
+def line_anchor(cell: int, line: int) -> str:
+    return f"cell-{cell}-line-{line}"
+
+
+def parts(report: Report, anchors: Anchors) -> tuple[PartView, ...]:
+    """The criteria by part, in the rubric's order."""
     grouped = groupby(report.grade.criteria, key=lambda judgement: judgement.criterion.part)
     titles = {j.criterion.id: tr(j.criterion.title) for j in report.grade.criteria}
-    cells = cells_of(report)
-    return tuple(_part(part, list(group), titles, cells, anchors) for part, group in grouped)
+    return tuple(_part(part, list(group), titles, anchors) for part, group in grouped)
 
 
-def cells_of(report: Report) -> frozenset[int]:
-    """The numbers of the cells that the page shows."""
-    return frozenset(cell.index for cell in report.submission.cells[:MOST_CELLS]) if report.submission else frozenset()
-
-
-def _part(
-    part: str, judgements: list[Judgement], titles: dict[str, str], cells: frozenset[int], anchors: dict[str, str]
-) -> PartView:
+def _part(part: str, judgements: list[Judgement], titles: dict[str, str], anchors: Anchors) -> PartView:
     earned = sum(judgement.points for judgement in judgements)
     most = sum(judgement.criterion.points for judgement in judgements)
-    criteria = tuple(_criterion(judgement, titles, cells, anchors) for judgement in judgements)
+    criteria = tuple(_criterion(judgement, titles, anchors) for judgement in judgements)
     return PartView(title=part_title(part), points=points_of(earned, most), criteria=criteria)
 
 
-def _criterion(
-    judgement: Judgement, titles: dict[str, str], cells: frozenset[int], anchors: dict[str, str]
-) -> CriterionView:
+def _criterion(judgement: Judgement, titles: dict[str, str], anchors: Anchors) -> CriterionView:
     criterion, lost = judgement.criterion, lost_points(judgement)
     shown = judgement.findings[:_MOST_FINDINGS]
     return CriterionView(
@@ -232,7 +243,7 @@ def _criterion(
         points=points_of(judgement.points, criterion.points),
         lost=count_points(lost) if lost > 0 else None,
         cause=criterion_link(judgement.blocked_by, titles),
-        findings=tuple(finding_view(finding, cells, anchors) for finding in shown),
+        findings=tuple(finding_view(finding, anchors) for finding in shown),
         more=len(judgement.findings) - len(shown),
         decision=decision_words(judgement.decision) if judgement.decision else "",
         comment=judgement.decision.comment if judgement.decision else "",
@@ -253,14 +264,14 @@ def criterion_link(criterion: str | None, titles: dict[str, str]) -> Link | None
     return Link(text=titles.get(criterion, criterion), anchor=anchor)
 
 
-def remarks(report: Report, anchors: dict[str, str]) -> tuple[FindingView, ...]:
+def remarks(report: Report, anchors: Anchors) -> tuple[FindingView, ...]:
     """What costs nothing, the gravest first."""
     order = list(Severity)
     found = sorted(report.grade.remarks, key=lambda finding: order.index(finding.severity))
-    return tuple(finding_view(finding, cells_of(report), anchors) for finding in found)
+    return tuple(finding_view(finding, anchors) for finding in found)
 
 
-def finding_view(finding: Finding, cells: frozenset[int], anchors: dict[str, str]) -> FindingView:
+def finding_view(finding: Finding, anchors: Anchors) -> FindingView:
     return FindingView(
         kind=finding.severity.value,
         word=tr(SEVERITY_WORDS[finding.severity]),
@@ -268,16 +279,16 @@ def finding_view(finding: Finding, cells: frozenset[int], anchors: dict[str, str
         expected=_short(finding.expected),
         actual=_short(finding.actual),
         hint=text_of(finding.hint),
-        places=tuple(_places(finding, cells, anchors)),
+        places=tuple(_places(finding, anchors)),
     )
 
 
-def _places(finding: Finding, cells: frozenset[int], anchors: dict[str, str]) -> Iterable[Link]:
+def _places(finding: Finding, anchors: Anchors) -> Iterable[Link]:
     where = cell_place(finding)
     if where is not None:
-        yield Link(text=where, anchor=f"cell-{finding.cell}" if finding.cell in cells else "")
+        yield Link(text=where, anchor=anchors.of_finding(finding))
     if finding.run is not None:
-        yield Link(text=f"{tr('run')} {finding.run}", anchor=anchors.get(finding.run, ""))
+        yield Link(text=f"{tr('run')} {finding.run}", anchor=anchors.runs.get(finding.run, ""))
     if finding.tag is not None:
         yield Link(text=f"{tr('tag')} {finding.tag}")
     if finding.step is not None:

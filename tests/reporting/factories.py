@@ -28,6 +28,7 @@ from grader.records import (
     Grade,
     Ints,
     Judgement,
+    Message,
     Report,
     Resources,
     Ridge,
@@ -225,10 +226,12 @@ def nan_histogram() -> Floats:
     return np.stack([np.full(30, np.nan), np.full(30, np.nan), np.zeros(30)], axis=1)
 
 
-def ridge(run: str = "relu", name: str = "grad_dense_0", finite: bool = True) -> Ridge:
+def ridge(run: str = "relu", name: str = "grad_dense_0", finite: bool = True, variable: Message | None = None) -> Ridge:
+    """A gradient that shrinks; one whose variable is known lies over the reference's."""
     steps: Ints = np.arange(0, 190, 10, dtype=np.int64)
     buckets = tuple(histogram(1.5 / (1 + k / 4)) if finite else nan_histogram() for k in range(len(steps)))
-    return Ridge(run=run, tag=name, variable=None, steps=steps, buckets=buckets)
+    usual = np.stack([[-2.0, 1.5] for _ in steps]) if variable else None
+    return Ridge(run=run, tag=name, variable=variable, steps=steps, buckets=buckets, usual=usual)
 
 
 def exhibit(**changes: Any) -> Exhibit:
@@ -266,10 +269,19 @@ def exhibit(**changes: Any) -> Exhibit:
 
 
 def small_exhibit() -> Exhibit:
-    """One curve that ends in NaN, one of a single point, one whole and one NaN gradient, both conclusions."""
+    """Curves: one that ends in NaN, one like the reference, one of a single point. One whole and one NaN gradient, both
+    conclusions."""
     return exhibit(
-        curves=(curve("relu", "validation_loss", n=10, bad=4), curve("raw", None, n=1)),
-        ridges=(ridge("relu", "grad_0"), ridge("relu", "grad_1", finite=False)),
+        curves=(
+            curve("relu", "validation_loss", n=10, bad=4),
+            curve("relu", "train_loss", n=12),
+            curve("raw", None, n=1),
+        ),
+        ridges=(
+            ridge("relu", "grad_0", variable=say("{what} of layer {layer}, {kind}", what="w", layer=1, kind="Dense")),
+            ridge("relu", "grad_1", finite=False),
+        ),
+        origins={"relu": say("First seen at step {step}: {what}.", step=0, what="sigma")},
     )
 
 
@@ -448,7 +460,8 @@ def tainted(text: str) -> Report:
         execution=replace(base, cells=(CellRun(index=1, status=CellStatus.RAISED, text=text, fault=fault),)),
         exhibit=Exhibit(
             curves=(replace(curve(n=3), run=text, tag=text, role=text),),
-            ridges=(replace(ridge(), run=text, tag=text, variable=text),),
+            ridges=(replace(ridge(), run=text, tag=text, variable=message),),
+            origins={text: message},
             conclusions=(
                 Conclusion(
                     criterion=f"{text}{Status.REVIEW}",

@@ -6,20 +6,23 @@ import base64
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.language import ENGLISH, RUSSIAN
-from grader.records import Cell, CellKind, Report, Status, say
+from grader.records import Cell, CellKind, Exhibit, Report, Status, say
 from grader.reporting import html
 from grader.reporting.html import class_page, class_pages, student_page
 from grader.reporting.overview import overview
+from grader.store import kept_text
 
 from .factories import (
     NASTY,
@@ -44,12 +47,12 @@ SEED = Path(__file__).parents[2] / "../shared/seed/homework.ipynb"
 
 TAGS = """
 html head meta title style body script main header section nav article aside figure figcaption details summary div span
-p a h1 h2 h3 h4 ul ol li dl dt dd table caption thead tbody tr th td blockquote q strong code pre
+p a h1 h2 h3 h4 ul ol li dl dt dd table caption thead tbody tr th td blockquote q strong code pre input label
 svg symbol use desc path circle rect text g
 """
 ATTRIBUTES = """
 lang charset http-equiv content name class id href role tabindex scope colspan title data-sortable data-filterable data-sort data-key
-aria-label aria-labelledby open aria-hidden focusable viewbox preserveaspectratio d x y cx cy r rx width height text-anchor
+type for aria-label aria-labelledby open aria-hidden focusable viewbox preserveaspectratio d x y cx cy r rx width height text-anchor
 """
 LINK = r"#.*|(\.\./)?[\w%.~-]+/report\.html(#[\w%.~-]+)?|(\.\./)?index\.html|(review/)?[\w.~-]+\.html"
 PAYLOADS = [
@@ -288,10 +291,17 @@ def test_every_link_has_its_target_and_every_id_is_one() -> None:
 
 def test_a_finding_leads_to_its_cell_its_run_and_a_blocked_criterion_to_its_cause() -> None:
     page = student_page(report())
-    assert '<a href="#cell-4">cell 4, line 3</a>' in page
+    assert '<a href="#cell-4-line-3">cell 4, line 3</a>' in page
     assert '<a href="#run-1">run relu</a>' in page
     assert '<a href="#criterion-bn.normalises">The repaired layer normalises</a>. Mend that first' in page
-    assert '<span class="l marked">        if step % 50 == 0:' in page
+    assert '<span class="l marked" id="cell-4-line-3">        if step % 50 == 0:' in page
+
+
+def test_a_finding_in_a_text_or_beyond_what_is_shown_leads_to_the_cell() -> None:
+    of_text, beyond = finding(cell=6, line=1), finding(cell=4, line=99)
+    page = student_page(report(grade=grade(remarks=(of_text, beyond))))
+    assert '<a href="#cell-6">cell 6, line 1</a>' in page
+    assert '<a href="#cell-4">cell 4, line 99</a>' in page
 
 
 def test_a_cell_that_is_not_there_gets_no_link() -> None:
@@ -311,6 +321,58 @@ def test_nan_is_said_in_words_beside_the_colour() -> None:
     assert ">NaN from step 114</text>" in page
     assert "every one is NaN" in page
     assert "not finite" in page
+
+
+def test_curves_like_the_reference_can_be_hidden() -> None:
+    page = student_page(report(exhibit=small_exhibit()))
+    assert page.count('<figure class="alike">') == 1
+    assert '<input type="checkbox" id="differences">' in page and "(1 curve that is like the reference" in page
+    odd = student_page(report(exhibit=exhibit(curves=(curve(n=10, bad=4),))))
+    assert 'class="alike"' not in odd and 'id="differences"' not in odd
+
+
+def test_a_run_that_is_not_finite_says_where_that_begins() -> None:
+    assert '<p class="origin">First seen at step 0: sigma.</p>' in student_page(report(exhibit=small_exhibit()))
+
+
+def test_a_gradient_is_named_by_its_variable_and_lies_over_the_references() -> None:
+    page = student_page(report(exhibit=small_exhibit()))
+    assert "<strong>w of layer 1, Dense</strong> <code>grad_0</code>" in page
+    assert page.count('<path class="usual" d="M') == 2  # the key, and the one variable that is known
+    assert "<td>-2 to 1.5</td>" in page
+
+
+def test_pictures_that_were_drawn_before_are_taken_as_they_were(tmp_path: Path) -> None:
+    kept = Counter[str]()
+
+    def keep(name: str, make: Callable[[], str]) -> str:
+        kept[name] += 1
+        return kept_text(tmp_path, name, make)
+
+    def page(**changes: Any) -> str:
+        return student_page(report(exhibit=small_exhibit(), **changes), keep=keep)
+
+    assert page() == page() == student_page(report(exhibit=small_exhibit()))
+    assert list(kept.values()) == [2]
+    other = grade(criteria=(judgement(),))
+    assert page(grade=other) == student_page(report(exhibit=small_exhibit(), grade=other))
+    assert list(kept.values()) == [3]  # no rubric changes a picture
+
+
+def test_what_changes_a_picture_changes_its_name() -> None:
+    names: list[str] = []
+
+    def draw(made: Exhibit, language: str | None = None) -> None:
+        student_page(report(exhibit=made), language=language, keep=lambda name, make: names.append(name) or make())
+
+    small = small_exhibit()
+    first = small.curves[0]
+    draw(small)
+    draw(small, RUSSIAN)
+    draw(replace(small, origins={}))
+    draw(replace(small, curves=(replace(first, band=None), *small.curves[1:])))
+    draw(replace(small, curves=(replace(first, values=first.values + 1), *small.curves[1:])))
+    assert len(set(names)) == len(names) == 5
 
 
 def test_pictures_have_a_name_a_description_and_their_numbers() -> None:

@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from grader.records import Band, Curve, Floats, Ints
 from grader.reporting import svg
 from grader.reporting.figures import curve_figure, ridge_figure
-from grader.reporting.svg import curve_picture, min_max, ridge_picture
+from grader.reporting.svg import LEFT, RIGHT, WIDTH, curve_picture, min_max, ridge_picture
 
 from .factories import curve, histogram, nan_histogram, ridge
 
@@ -108,6 +108,16 @@ def test_a_ridge_shows_at_most_twelve_steps_with_first_and_last() -> None:
     assert len(rows) == 12
     assert (rows[0].step, rows[-1].step) == (0, 180)
     assert int(figure.table[0][3]) == int(histogram(1.5)[:, 2].sum())
+
+
+def test_the_references_range_is_a_bar_below_each_row_on_the_same_scale() -> None:
+    usual = np.array([[-3.0, 3.2], [np.nan, np.nan], [-30.0, 32.0], [0.5, 0.5]])
+    picture = ridge_picture(steps(4), tuple(histogram(1.0) for _ in range(4)), usual)
+    bars = re.findall(r"M(\d+) (\d+)h(\d+)", picture.usual)
+    assert [int(y) for _, y, _ in bars] == [row.y + 4 for n, row in enumerate(picture.rows) if n != 1]
+    assert [int(x) for x, _, _ in bars][1] == LEFT and int(bars[1][2]) == WIDTH - RIGHT - LEFT
+    assert int(bars[2][2]) == 2
+    assert int(bars[0][2]) == pytest.approx((WIDTH - RIGHT - LEFT) / 10, abs=2)
 
 
 def test_a_ridge_of_nan_empty_and_infinite_histograms_says_so() -> None:
