@@ -15,7 +15,8 @@ from bench import notebooks
 from bench.process import Failed
 from bench.session import Session, dataset, say
 from bench.tree import Tree
-from grader import batch, cli, commands
+from grader import batch, cli
+from grader.commands.prepared import prepared
 from grader.pipeline import Setup
 from grader.records import Grade
 from grader.stages import execution, probing
@@ -52,7 +53,7 @@ _Step = tuple[_Moment, _Moment]  # the start and the end of one grading
 def warm_setup(session: Session, profile: str, evidence: Path) -> Iterator[Setup]:
     """What `grade` sets up for a batch, options as from its command line."""
     words = ["grade", str(session.options.notebook), "--profile", profile, "--data", str(dataset(session))]
-    with commands.prepared(cli.parser().parse_args(words), evidence) as setup:
+    with prepared(cli.parser().parse_args(words), evidence) as setup:
         yield setup
 
 

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
@@ -130,7 +131,7 @@ def _add_reference(verb: argparse.ArgumentParser) -> None:
     build.add_argument("--seeds", type=_positive, default=8, metavar="N", help="how many seeds (default: 8)")
     build.add_argument("--jobs", type=_positive, default=None, metavar="N", help="runs at a time (default: one a core)")
     _add_common(build)
-    build.set_defaults(run="build_reference")
+    build.set_defaults(run="reference")
 
 
 def _add_tensorboard(verb: argparse.ArgumentParser) -> None:
@@ -147,7 +148,7 @@ def _add_student_package(verb: argparse.ArgumentParser) -> None:
     default = Path("grader-for-students.zip")
     verb.add_argument("--into", type=Path, default=default, metavar="FILE.zip", help=f"default: {default}")
     _add_reference_folder(verb)
-    verb.set_defaults(run="pack_for_students")
+    verb.set_defaults(run="student_package")
 
 
 def _add_selftest(verb: argparse.ArgumentParser) -> None:
@@ -218,14 +219,8 @@ def _run(options: argparse.Namespace) -> int:
         print(held.printed, end="")
         print(tr("Nothing has changed since the last time; nothing was run."), file=sys.stderr)
         return held.code
-    if options.run == "export":
-        from grader.exports.command import export
-
-        return export(options)
-    with workplace.temporary_files():  # before other modules, so that it is removed when they have cleaned up
-        from grader import commands
-
-        return int(getattr(commands, options.run)(options))
+    with workplace.temporary_files():
+        return int(import_module(f"grader.commands.{options.run}").run(options))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from stages.making import notebook, put, put_logs, scalar_file, zipped
 
-from grader.commands import _own
+from grader.commands.check import _own
 from grader.errors import UsageError
 from grader.formats.events import read_runs
 from grader.records import Submission

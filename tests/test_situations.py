@@ -15,7 +15,7 @@ import pytest
 from grader import selftest
 from grader.assignment import load_assignment
 from grader.cli import main, parser
-from grader.commands import prepared
+from grader.commands.prepared import prepared
 from grader.places import reference_folder
 from grader.selftest import Checked
 from grader.situations import load_all

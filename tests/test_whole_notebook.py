@@ -21,7 +21,7 @@ import pytest
 from grader.assignment import load_assignment
 from grader.batch import observe
 from grader.cli import main, parser
-from grader.commands import prepared
+from grader.commands.prepared import prepared
 from grader.errors import GraderError
 from grader.formats.events import read_runs
 from grader.judging import Judges

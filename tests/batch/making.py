@@ -15,7 +15,7 @@ import nbformat
 
 from grader import batch, pipeline, store
 from grader.cli import parser
-from grader.commands import prepared
+from grader.commands.prepared import prepared
 from grader.pipeline import Setup
 from grader.records import Submission
 from grader.stages.intake import Candidate, find_submissions, read_submission

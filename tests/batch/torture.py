@@ -84,8 +84,8 @@ def torture(stored: Stored, folder: Path, kills: int, rng: random.Random) -> Tal
 
 _STARTER = """
 import os, sys
-from grader import commands
 from grader.cli import command
+from grader.commands import grade
 while words := sys.stdin.readline().split("\\0")[:-1]:
     print("begun", file=sys.stderr, flush=True)
     child = os.fork()

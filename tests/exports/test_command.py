@@ -15,7 +15,7 @@ from reporting.factories import NASTY, grade, ungraded
 
 from grader import batch
 from grader.cli import main, parser
-from grader.commands import prepared
+from grader.commands.prepared import prepared
 from grader.errors import ProbeFailed, UnreadableSubmission
 from grader.exports import FORMATS
 from grader.records import say
@@ -38,7 +38,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_every_format_is_listed_with_a_sentence_and_made_by_something(capsys: pytest.CaptureFixture[str]) -> None:
-    from grader.exports.command import _MAKERS
+    from grader.commands.export import _MAKERS
 
     with pytest.raises(SystemExit) as ended:
         main(["export", "--help"])

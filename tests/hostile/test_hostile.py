@@ -19,7 +19,7 @@ import pytest
 
 from grader.batch import grade_all
 from grader.cli import parser
-from grader.commands import prepared
+from grader.commands.prepared import prepared
 from grader.pipeline import Setup
 from grader.places import reference_folder
 from grader.sandbox import Limits, bubblewrap

@@ -16,7 +16,7 @@ from grader.exports.results import Result, read_results
 Made = tuple[bytes, Sequence[str]]  # what is written, and what an instructor must know
 
 
-def export(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Write one format of what `grader grade` wrote; what must be known of it goes to standard error."""
     data, notes = _MAKERS[options.format](options)
     for note in notes:

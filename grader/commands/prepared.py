@@ -1,0 +1,76 @@
+"""What commands that run notebooks begin with: data, sandbox, warm worker, and how many run at a time."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+from grader import store
+from grader.assignment import load_assignment
+from grader.data import load, save, slice_for
+from grader.errors import BrokenReference
+from grader.homework import HOMEWORK
+from grader.pipeline import Setup
+from grader.places import reference_folder
+from grader.sandbox import WarmWorker, choose
+from grader.sandbox.plan import Plan
+
+_MEMORY_PER_JOB_GIB = 3
+
+
+@contextmanager
+def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bool = False) -> Iterator[Setup]:
+    """All that a batch has in common. Data are found, or fetched, here: before anything is sandboxed. A folder for evidence
+    that is to stay is this process's alone meanwhile."""
+    assignment = load_assignment(options.reference or reference_folder())
+    unknown = [criterion.id for criterion in assignment.criteria if criterion.id not in HOMEWORK.checks]
+    if unknown:
+        raise BrokenReference(f"assignment.toml has criteria that nothing checks: {', '.join(unknown)[:300]}. Mend it.")
+    profile = assignment.profile(options.profile)
+    mechanism = choose(allow_unconfined=options.without_sandbox or own_code)
+    alone = store.held(evidence) if evidence else nullcontext()
+    with alone, tempfile.TemporaryDirectory(prefix="gr-data-") as folder, _worker(mechanism) as worker:
+        data = slice_for(load(options.data), profile.train, profile.test)
+        path = Path(folder, "mnist.npz")
+        save(data, path)
+        Path(folder).chmod(0o755)
+        path.chmod(0o644)
+        plan = Plan(
+            library=assignment.library_file,
+            data=path,
+            seed=assignment.seed,
+            mechanism=mechanism,
+            accelerated=not options.no_acceleration,
+            worker=worker,
+            seconds=profile.seconds,
+            seconds_per_cell=profile.seconds_per_cell,
+            output_mib=assignment.output_mib,
+            limits=assignment.limits,
+        )
+        yield Setup(
+            homework=HOMEWORK,
+            assignment=assignment,
+            profile=profile,
+            plan=plan,
+            data_name=data.name,
+            data_digest=data.digest,
+            reference=store.read_reference(assignment, profile.name, data.name),
+            evidence=evidence or Path(folder, "evidence"),
+            language=options.lang,
+        )
+
+
+def _worker(mechanism: str) -> AbstractContextManager[WarmWorker | None]:
+    """A warm worker in a sandbox. Without one every program is a fresh interpreter."""
+    return WarmWorker() if mechanism != "none" else nullcontext()
+
+
+def jobs_for(asked: int | None, work: int) -> int:
+    """As many workers as cores, bounded by memory and by the work there is."""
+    cores = len(os.sched_getaffinity(0))
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
+    return max(1, min(asked or min(cores, max(1, memory // _MEMORY_PER_JOB_GIB)), work))
