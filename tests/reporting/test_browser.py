@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -10,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import axe_playwright_python
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
@@ -97,6 +99,78 @@ def column(browser: webdriver.Chrome, number: int) -> list[str]:
     rows = "[...document.querySelectorAll('table.class tbody tr')]"
     found: list[str] = run(browser, f"return {rows}.map((row) => row.cells[arguments[0]].dataset.key)", number)
     return found
+
+
+def plots(browser: webdriver.Chrome) -> int:
+    """How many curves can be seen."""
+    seen: int = run(
+        browser, "return [...document.querySelectorAll('#curves figure')].filter((one) => one.offsetHeight > 0).length"
+    )
+    return seen
+
+
+def test_the_keyboard_leaves_only_the_curves_that_differ(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
+    open_page(browser, pages["student"], 1200)
+    everything, alike = plots(browser), len(browser.find_elements(By.CSS_SELECTOR, "figure.alike"))
+    switch = browser.find_element(By.ID, "differences")
+    switch.send_keys(Keys.SPACE)
+    assert 0 < alike < everything and plots(browser) == everything - alike
+    switch.send_keys(Keys.SPACE)
+    assert plots(browser) == everything
+
+
+def test_the_switch_works_without_any_script(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        open_page(browser, pages["student"], 1200)
+        browser.find_element(By.CSS_SELECTOR, "label[for=differences]").click()
+        hidden = browser.find_elements(By.CSS_SELECTOR, "figure.alike")
+        assert hidden and not any(figure.is_displayed() for figure in hidden)
+        assert browser.find_elements(By.CSS_SELECTOR, "button") == []
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
+JUDGE = """
+const done = arguments[arguments.length - 1];
+document.querySelectorAll('details').forEach((one) => { one.open = true; });
+axe.run().then((found) => done(found.violations.map(
+  (one) => [one.impact, one.id, one.help, one.nodes.slice(0, 3).map((node) => node.html.slice(0, 200))])));
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["student", "index", "curves", "relu.conclusion", "ungraded"])
+def test_axe_finds_nothing_that_keeps_anybody_out(
+    browser: webdriver.Chrome, pages: dict[str, Path], name: str, scheme: str
+) -> None:
+    open_page(browser, pages[name], 1200, scheme)
+    run(browser, AXE)
+    assert browser.execute_async_script(JUDGE) == []  # type: ignore[no-untyped-call]
+
+
+def test_axe_would_tell(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
+    open_page(browser, pages["ungraded"], 1200)
+    run(browser, "document.querySelector('main').append(new Image()); document.documentElement.lang = ''")
+    run(browser, AXE)
+    found = {rule for _, rule, *_ in browser.execute_async_script(JUDGE)}  # type: ignore[no-untyped-call]
+    assert {"image-alt", "html-has-lang"} <= found
+
+
+@pytest.mark.parametrize("name", ["student", "index"])
+def test_a_page_prints_with_every_criterion_and_in_the_colours_of_paper(
+    browser: webdriver.Chrome, pages: dict[str, Path], name: str
+) -> None:
+    open_page(browser, pages[name], 1200, "dark")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": []})
+    paper = "return [getComputedStyle(document.body).backgroundColor, document.querySelector('.theme').offsetHeight]"
+    assert run(browser, paper) == ["rgb(247, 247, 245)", 0]
+    pdf = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"])
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    sheets = len(re.findall(rb"/Type\s*/Page\b", pdf))
+    assert pdf.startswith(b"%PDF-") and 1 <= sheets < 40
+    assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
 
 
 NAMES = ["student", "class", "ungraded", "long", "nasty", "index", "curves", "relu.conclusion"]
@@ -254,10 +328,10 @@ def test_both_themes_and_the_button_between_them(browser: webdriver.Chrome, page
     assert run(browser, ground) == light
 
 
-def test_a_link_from_a_finding_brings_its_cell_into_view(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
+def test_a_link_from_a_finding_brings_its_line_into_view(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
     open_page(browser, pages["student"], 1200)
     run(browser, "document.documentElement.style.scrollBehavior = 'auto'")
-    link = browser.find_element(By.CSS_SELECTOR, "a[href='#cell-4']")
+    link = browser.find_element(By.CSS_SELECTOR, "a[href='#cell-4-line-3']")
     run(browser, "arguments[0].click()", link)
-    top = run(browser, "return document.getElementById('cell-4').getBoundingClientRect().top")
+    top = run(browser, "return document.getElementById('cell-4-line-3').getBoundingClientRect().top")
     assert 0 <= top < 800
