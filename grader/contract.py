@@ -27,7 +27,7 @@ from grader.records import (
     Verdict,
     say,
 )
-from grader.stages.extraction import Wanted
+from grader.stages.extraction import Names
 
 Check = Callable[[Case, Assignment], Verdict]
 RemarkCheck = Callable[[Case, Assignment], Iterable[Finding]]
@@ -35,13 +35,12 @@ RemarkCheck = Callable[[Case, Assignment], Iterable[Finding]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Homework:
-    """One homework. `given` are the names of the course library; `probes` is the folder of the probe modules;
-    `effort` estimates from a notebook's text how long it will run, in any unit; `gate` says what is said instead of every check, or None to let the checks speak; `checks` maps the rubric's ids to
-    functions whose docstring is the sentence that the student reads. All functions are at the top level of their modules,
-    so that the record can travel to another process."""
+    """One homework. `probes` is the folder of the probe modules; `effort` estimates from a notebook's text how long it will
+    run, in any unit; `gate` says what is said instead of every check, or None to let the checks speak; `checks` maps the
+    rubric's ids to functions whose docstring is the sentence that the student reads. All functions are at the top level of
+    their modules, so that the record can travel to another process."""
 
-    wanted: tuple[Wanted, ...]
-    given: frozenset[str]
+    names: Names
     probes: Path
     draw: Callable[[Mapping[str, Definition], np.random.Generator], tuple[Question, ...]]
     effort: Callable[[str], float]

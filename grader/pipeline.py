@@ -84,7 +84,7 @@ def observe(submission: Submission, found: Extraction, setup: Setup, progress: P
 
 def extract(submission: Submission, setup: Setup) -> Extraction:
     """The definitions that the brief asks for, from the notebook's cells."""
-    return extraction.extract(submission.cells, setup.homework.wanted, setup.homework.given)
+    return extraction.extract(submission.cells, setup.homework.names)
 
 
 def evidence_key(submission: Submission, found: Extraction, setup: Setup) -> str:

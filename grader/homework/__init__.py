@@ -10,7 +10,7 @@ from grader.homework import batch_norm, conclusions, fit_generator, fit_gradient
 from grader.homework.common import is_blank
 from grader.homework.exhibit import band_points, exhibit, summarise
 from grader.homework.questions import draw
-from grader.homework.wanted import GIVEN, WANTED
+from grader.homework.wanted import NAMES
 from grader.records import Case, Finding, Verdict, say
 
 _CHECKS: Mapping[str, Check] = {
@@ -51,8 +51,7 @@ def _experiments(notebook: str) -> float:
 
 
 HOMEWORK = Homework(
-    wanted=WANTED,
-    given=GIVEN,
+    names=NAMES,
     probes=Path(__file__).parent / "probes",
     draw=draw,
     effort=_experiments,

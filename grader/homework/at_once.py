@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from grader.homework.common import template_definitions
-from grader.homework.wanted import GIVEN, WANTED
+from grader.homework.wanted import NAMES, WANTED
 from grader.records import Cell, CellKind, Definition, Finding, say
 from grader.stages.extraction import extract
 
@@ -18,7 +18,7 @@ _MOST_COMMANDS = 50  # lines of a cell
 def findings(cells: Sequence[Cell], reference: Path) -> Iterator[Finding]:
     """Cells that are no Python, definitions that are missing, and those that are still the template's."""
     yield from (error for cell in cells if (error := _syntax_error(cell)))
-    found = extract(cells, WANTED, GIVEN)
+    found = extract(cells, NAMES)
     given = template_definitions(reference)
     for wanted in WANTED:
         own = found.definitions.get(wanted.name)

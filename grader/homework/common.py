@@ -10,7 +10,7 @@ from pathlib import Path
 from grader.assignment import Assignment
 from grader.contract import undecided
 from grader.formats.notebooks import read_notebook
-from grader.homework.wanted import GIVEN, WANTED
+from grader.homework.wanted import NAMES, WANTED
 from grader.places import reference_folder
 from grader.records import (
     Case,
@@ -142,7 +142,7 @@ def finished_experiments(case: Case, assignment: Assignment) -> Mapping[str, Run
 def template_definitions(folder: Path) -> Mapping[str, Definition]:
     """What the template already defines, to tell given code from the student's."""
     path = folder / "template.ipynb"
-    return extract(read_notebook(path).cells, WANTED, GIVEN).definitions if path.is_file() else {}
+    return extract(read_notebook(path).cells, NAMES).definitions if path.is_file() else {}
 
 
 def is_untouched(case: Case, wanted: str) -> bool:

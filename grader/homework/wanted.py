@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grader.stages.extraction import Wanted
+from grader.stages.extraction import Names, Wanted
 
 WANTED = (
     Wanted(
@@ -13,4 +13,6 @@ WANTED = (
     Wanted(name="BatchNormFixed"),
     Wanted(name="preprocess", keyword=("MNISTSequence", "preprocess"), place=3),
 )
-GIVEN = frozenset({"MNISTSequence", "Dense", "DenseSmart", "BatchNormFlawed", "Sequential"})
+_GIVEN = frozenset({"MNISTSequence", "Dense", "DenseSmart", "BatchNormFlawed", "Sequential"})
+_TRAINS = frozenset({"fit_generator", "predict_generator", "fit"})
+NAMES = Names(wanted=WANTED, given=_GIVEN, trains=_TRAINS)

@@ -32,7 +32,8 @@ def install(library):
     quicken(summary_v2, "_buckets", quick_buckets)
     count(backprop.GradientTape, "_push_tape", "_pop_tape")
     count(forwardprop.ForwardAccumulator, "_push_accumulator", "_pop_accumulator")
-    quicken(library.Sequential, "_forward", functools.partial(quick_forward, library))
+    if hasattr(library, "Sequential"):
+        quicken(library.Sequential, "_forward", functools.partial(quick_forward, library))
     for module in (keras.optimizers, keras.metrics, library):
         remember_classes(module)
 

@@ -1,8 +1,8 @@
 """What the course library sees while a notebook runs it: models, the data they are fed, the runs they log to.
 
 Written as JSON lines to the trace file, at once, so that a kernel that dies keeps what it did. The library is watched
-from within its own `MNISTSequence.__getitem__` and `Sequential._forward`; a library that the notebook pasted into a
-cell is watched from the end of that cell on. Nothing that the notebook can see changes its results.
+from within its own `MNISTSequence.__getitem__` and `Sequential._forward`, if it has them; a library that the notebook
+pasted into a cell is watched from the end of that cell on. Nothing that the notebook can see changes its results.
 """
 
 import functools
@@ -68,7 +68,7 @@ def install(shell, library, path, fix_seeds):
         watch_classes(vars(library), trace)  # again: the notebook may have put a method of its own in the place of ours
         watch_classes(shell.user_ns, trace, only="__main__")
         own = shell.user_ns.get("Sequential")
-        owner = own if inspect.isclass(own) and hasattr(own, "fit_generator") else library.Sequential
+        owner = own if inspect.isclass(own) and hasattr(own, "fit_generator") else getattr(library, "Sequential", None)
         method = inspect.getattr_static(owner, "fit_generator", None)
         trace.write_change("patch", **describe_function(method, files))
 

@@ -23,6 +23,7 @@ _MAX_DEPTH = (
 _MAX_PLACES = 20  # where a notebook puts a function in its place that are looked at, the last ones
 _IN_PLACE = "function_in_place"  # the name of what an expression makes where it is put in its place
 _BUILTINS = frozenset(dir(builtins))
+_WAITS = frozenset({"input"})  # for a person, who is not there
 _MAX_REPAIRS = 50  # lines of a cell that are taken for shell commands before it is given up
 _MAX_REPARSED = 1 << 20  # characters that are parsed again for them
 _MAGIC = re.compile(r"^\s*(?:[%!?]|[\w.]+\s*=\s*[%!]|[\w.]+\?{1,2}\s*$)")
@@ -58,6 +59,20 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What a homework calls things: what its brief wants to be defined, what its course library gives, and the functions
+    that would start a training when they are called."""
+
+    wanted: tuple[Wanted, ...]
+    given: frozenset[str]
+    trains: frozenset[str]
+
+    @property
+    def all(self) -> frozenset[str]:
+        return frozenset(wanted.name for wanted in self.wanted) | self.given | self.trains
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Extraction:
     """What was found, by the brief's names, and why the rest was not."""
 
@@ -65,13 +80,13 @@ class Extraction:
     faults: Mapping[str, Fault]
 
 
-def extract(cells: Iterable[Cell], wanted: Sequence[Wanted], given: frozenset[str]) -> Extraction:
-    """Cut the wanted definitions out of the code cells. `given` are the names of the course library."""
-    statements = tuple(_statements(cells))
+def extract(cells: Iterable[Cell], names: Names) -> Extraction:
+    """Cut the wanted definitions out of the code cells."""
+    statements, given = tuple(_statements(cells, names.trains)), names.given
     definitions: dict[str, Definition] = {}
     faults: dict[str, Fault] = {}
     handing = _handing(statements)
-    for item in wanted:
+    for item in names.wanted:
         target = _find(statements, handing, item, given)
         if target is None:
             faults[item.name] = Fault(kind=FaultKind.MISSING, message=f"No definition of {item.name} was found.")
@@ -122,7 +137,7 @@ def _looks_like_a_command(line: str) -> bool:
     return re.match(r"^\s*[a-z][\w-]*(?:\s[^=(]*)?$", line) is not None
 
 
-def _statements(cells: Iterable[Cell]) -> Iterator[Statement]:
+def _statements(cells: Iterable[Cell], trains: frozenset[str]) -> Iterator[Statement]:
     """The statements of all code cells, but for cells beyond the bound on code and statements that are too deep."""
     order, left = 0, _MAX_SOURCE
     for cell in cells:
@@ -132,10 +147,12 @@ def _statements(cells: Iterable[Cell]) -> Iterator[Statement]:
         tree = code_of(cell.source)
         for node in filter(_is_shallow, tree.body if tree else ()):
             order += 1
-            yield _statement(node, cell.index, order)
+            yield _statement(node, cell.index, order, trains=_calls(node, trains | _WAITS))
 
 
-def _statement(node: ast.stmt, cell: int, order: float, binds: frozenset[str] | None = None) -> Statement:
+def _statement(
+    node: ast.stmt, cell: int, order: float, binds: frozenset[str] | None = None, *, trains: bool = False
+) -> Statement:
     names = _Names()
     names.visit(node)
     return Statement(
@@ -144,7 +161,7 @@ def _statement(node: ast.stmt, cell: int, order: float, binds: frozenset[str] | 
         order=order,
         binds=_binds(node, names) if binds is None else binds,
         needs=_needs(node, names),
-        trains=_trains(node),
+        trains=trains,
     )
 
 
@@ -517,12 +534,12 @@ def _defines_anew(node: ast.stmt, name: str) -> bool:
     return isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets)
 
 
-def _trains(node: ast.stmt) -> bool:
-    """A statement at the top level that would start a training, or wait for a person."""
+def _calls(node: ast.stmt, names: frozenset[str]) -> bool:
+    """Whether a statement at the top level calls something of these names at once."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return False
     calls = (child.func for child in ast.walk(node) if isinstance(child, ast.Call))
-    return any(_last_part(call) in {"fit_generator", "predict_generator", "fit", "input"} for call in calls)
+    return any(_last_part(call) in names for call in calls)
 
 
 def normal_form(node: ast.AST) -> str:

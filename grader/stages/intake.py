@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,7 +30,6 @@ _IGNORED = frozenset({"__MACOSX", "__pycache__"})
 _TAKEN_IDS = ("index.html", "grades.csv", "results.json", "reviews.csv", "review")  # beside the submissions' folders
 _LOGS = re.compile(r"logs?|tensorboard", re.IGNORECASE)
 _SOMEONES_LOGS = re.compile(r"(.*[ _.-])?(logs?|tensorboard)([ _.-].*)?", re.IGNORECASE | re.DOTALL)
-_HINTS = ("fit_generator", "BatchNormFixed", "preprocess", "Sequential", "relu_bn", "tfevents", "logs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -460,11 +459,11 @@ def _own_id(name: str, taken: set[str]) -> str:
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def read_submission(candidate: Candidate, workspace: Path) -> Submission:
+def read_submission(candidate: Candidate, workspace: Path, names: Collection[str] = ()) -> Submission:
     """Read a candidate; its archives are unpacked below `workspace`, an existing folder, which must outlive the
-    submission. Raises UnreadableSubmission with one sentence when there is no notebook to grade."""
+    submission. Of several notebooks the one is taken whose code has most of the homework's `names` in it. Raises UnreadableSubmission with one sentence when there is no notebook to grade."""
     handed = _Handed(candidate, workspace)
-    path, notebook, remarks = _choose(handed)
+    path, notebook, remarks = _choose(handed, names)
     return Submission(
         id=candidate.id,
         source=candidate.source,
@@ -556,7 +555,7 @@ def _all_folders(folder: _Folder) -> Iterator[_Folder]:
         yield from _all_folders(inner)
 
 
-def _choose(handed: _Handed) -> tuple[Path, NotebookFile, tuple[Finding, ...]]:
+def _choose(handed: _Handed, names: Collection[str]) -> tuple[Path, NotebookFile, tuple[Finding, ...]]:
     """The notebook to grade: of several, the one that looks most like the homework."""
     paths = list(handed.notebooks)
     if not paths:
@@ -568,7 +567,7 @@ def _choose(handed: _Handed) -> tuple[Path, NotebookFile, tuple[Finding, ...]]:
     readable = dict(_readable(paths[:_MAX_NOTEBOOKS])) if len(paths) > 1 else {}
     if not readable:
         return paths[0], read_notebook(paths[0]), ()
-    path = max(readable, key=lambda path: _likeness(path, readable[path]))
+    path = max(readable, key=lambda path: _likeness(path, readable[path], names))
     copies = [p for p, notebook in readable.items() if notebook.sha256 == readable[path].sha256]
     others = [handed.notebooks[p] for p in paths if p not in copies]
     return path, readable[path], tuple(_two_notebooks(handed.notebooks[path], others))
@@ -582,10 +581,10 @@ def _readable(paths: Iterable[Path]) -> Iterator[tuple[Path, NotebookFile]]:
             continue
 
 
-def _likeness(path: Path, notebook: NotebookFile) -> tuple[int, int]:
-    """How much a notebook looks like the homework: the hints in its code, then its size in bytes."""
+def _likeness(path: Path, notebook: NotebookFile, names: Collection[str]) -> tuple[int, int]:
+    """How much a notebook looks like the homework: its names in the code, then its size in bytes."""
     code = "\n".join(cell.source for cell in _code(notebook.cells))
-    return sum(hint in code for hint in _HINTS), path.stat().st_size
+    return sum(name in code for name in names), path.stat().st_size
 
 
 def _code(cells: Iterable[Cell]) -> Iterator[Cell]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from bounded import bounded
 
-from grader.homework.wanted import GIVEN, WANTED
+from grader.homework.wanted import NAMES, WANTED
 from grader.records import Cell, CellKind, Definition
 from grader.stages.extraction import code_of, extract
 
@@ -18,7 +18,7 @@ def cells(*sources: str) -> tuple[Cell, ...]:
 
 
 def found(*sources: str) -> dict[str, Definition]:
-    return dict(extract(cells(*sources), WANTED, GIVEN).definitions)
+    return dict(extract(cells(*sources), NAMES).definitions)
 
 
 FIT = "def fit_generator(self, train_seq, eval_seq, epoch, loss, optimizer, writer=None):\n    return {body}\n"
@@ -92,7 +92,7 @@ def test_magics_and_shell_commands_do_not_hide_the_code_beside_them(source: str)
 
 
 def test_what_is_missing_is_a_fault_and_not_an_error() -> None:
-    result = extract(cells("x = 1", "def broken("), WANTED, GIVEN)
+    result = extract(cells("x = 1", "def broken("), NAMES)
     assert not result.definitions
     assert set(result.faults) == {item.name for item in WANTED}
 

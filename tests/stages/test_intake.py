@@ -18,6 +18,7 @@ from grader.errors import UnreadableSubmission, UsageError
 from grader.formats import archives
 from grader.formats.events import read_runs
 from grader.formats.notebooks import load_node, read_notebook
+from grader.homework.wanted import NAMES
 from grader.records import CellKind, Severity
 from grader.stages.intake import Candidate, find_submissions, read_submission, safe_id
 
@@ -119,7 +120,7 @@ def test_of_two_notebooks_the_one_that_looks_like_the_homework_is_taken(box: Pat
     put(box / "hw.ipynb", notebook("def fit_generator(): ...", "class BatchNormFixed: ..."))
     put_logs(box / "logs")
     (candidate,) = find().values()
-    submission = read_submission(candidate, tmp_path)
+    submission = read_submission(candidate, tmp_path, NAMES.all)
     assert submission.notebook.name == "hw.ipynb"
     (remark,) = submission.remarks
     assert (remark.code, remark.severity) == ("intake.two_notebooks", Severity.WARNING)
@@ -130,7 +131,7 @@ def test_of_two_equally_likely_notebooks_the_larger_is_taken(box: Path, tmp_path
     put(box / "a.ipynb", notebook("Sequential"))
     put(box / "b.ipynb", notebook("Sequential", "more"))
     put_logs(box / "logs")
-    assert read_submission(find()["box"], tmp_path).notebook.name == "b.ipynb"
+    assert read_submission(find()["box"], tmp_path, NAMES.all).notebook.name == "b.ipynb"
 
 
 def test_logs_that_cannot_be_unpacked_cost_a_remark_only(box: Path, tmp_path: Path, find: Find) -> None:

@@ -1,0 +1,5 @@
+"""The course library of the toy homework."""
+
+
+def temperature(x, t):
+    return x / t
