@@ -26,9 +26,10 @@ check: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench $(BENCH)
 
-# Collect what is said to people into the catalogues of grader/locale, and compile them: docs/languages.md.
+# Collect what is said to people into the catalogues of grader/locale, compile them, and write docs/findings.md: docs/languages.md.
 messages: $(VENV)/dev.stamp
 	$(BIN)/python -m tools.messages
+	$(BIN)/python -m tools.findings
 
 $(UV):
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "Python 3.11 to 3.13 is needed; name it: make PYTHON=python3.12 " + "…"'

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from grader.language import RUSSIAN
-from tools import messages
+from tools import findings, messages
 
 GRADER = Path(messages.__file__).parents[1] / "grader"
 SENTENCE_ARGUMENTS = ("message", "hint", "expected", "actual")
@@ -96,3 +96,9 @@ def test_no_template_has_words_of_its_own(path: Path) -> None:
     labels = re.findall(r'aria-label="([^"]*)"', bare)
     texts = re.findall(r">([^<>]*)<", bare)
     assert [text for text in (*labels, *texts) if re.search("[A-Za-z]{2}", text)] == []
+
+
+def test_every_finding_is_explained_in_the_documents() -> None:
+    assert findings.PAGE.read_text("utf-8") == findings.page(), "run make messages"
+    unsaid = [said.code for said in findings.findings().values() if not said.sentences]
+    assert unsaid == []
