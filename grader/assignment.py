@@ -19,13 +19,10 @@ _MAX_BYTES = 1 << 20  # of assignment.toml, which has a few kilobytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """A run that the brief asks for: its folder below logs/, its layers, whether its values must be finite, and the
-    activations of those layers that have one."""
+    """A run that the brief asks for: its folder below logs/, its layers, and the activations of those that have one."""
 
     run: str
     layers: tuple[str, ...]
-    finite: bool
-    raw: bool = False
     activations: tuple[str, ...] = ()
 
 
@@ -83,7 +80,10 @@ def load_assignment(folder: Path) -> Assignment:
     """Read assignment.toml. Raises BrokenReference with the reason when it cannot be used."""
     path = folder / "assignment.toml"
     try:
-        return _assignment(folder, tomllib.loads(_text(path)))
+        assignment = _assignment(folder, tomllib.loads(_text(path)))
+        if not assignment.library_file.is_file():
+            raise ValueError(f"the course library {assignment.library_file.name} is not beside it")
+        return assignment
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(
             say("There is no assignment.toml in {folder}. Name the folder that holds it.", folder=str(folder))

@@ -18,6 +18,7 @@ from grader.judging import Judges, Observed, data_note, read_overviews, report, 
 from grader.pipeline import Progress, Setup
 from grader.records import Grade, Report, say
 from grader.reporting import html, machine
+from grader.stages import execution
 from grader.stages.intake import Candidate, read_submission
 
 Watch = Callable[[str, str], None]  # (submission id, stage)
@@ -182,7 +183,7 @@ def common_digest(setup: Setup) -> str:
 
 def expected_work(candidate: Candidate, setup: Setup) -> float:
     """How much there is to run, as far as the notebook's text tells; 0 for what has to be looked for or unpacked first."""
-    if candidate.path.suffix != ".ipynb":
+    if candidate.path.suffix.lower() != ".ipynb":
         return 0.0
     try:
         return setup.homework.effort(read_file(candidate.path).decode("utf-8", "replace"))
@@ -203,7 +204,9 @@ def grade_candidate(candidate: Candidate, setup: Setup, workspace: Path, progres
     """Grade one candidate; one that cannot be graded becomes a report that says why."""
     try:
         return report(observe(candidate, setup, workspace, progress), setup)
-    except GraderError as error:
+    except CannotWrite:
+        raise
+    except Exception as error:  # noqa: BLE001 - as in a class: whatever goes wrong with it is said of this submission
         return _ungraded(candidate, setup, error)
 
 
@@ -222,7 +225,12 @@ def _ungraded(candidate: Candidate, setup: Setup, error: Exception) -> Report:
         sha256="",
         student=candidate.student,
         profile=setup.profile.name,
-        environment={"sandbox": setup.plan.mechanism, "data": setup.data_name, "seed": setup.plan.seed},
+        environment={
+            **dict(execution.versions()),
+            "sandbox": setup.plan.mechanism,
+            "data": setup.data_name,
+            "seed": setup.plan.seed,
+        },
         error=reason,
         harness_failed=not isinstance(error, UnreadableSubmission),
     )

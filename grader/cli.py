@@ -8,9 +8,11 @@ verdict · 2 wrong use ·
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -19,9 +21,9 @@ from typing import NoReturn
 
 from grader import __version__, receipt, workplace
 from grader.descendants import end_descendants
-from grader.errors import CannotWrite, GraderError, is_of_disk
+from grader.errors import CannotWrite, GraderError, UsageError, is_of_disk
 from grader.exports import FORMATS
-from grader.language import LANGUAGES, current, of_environment, shown, speak, tr
+from grader.language import LANGUAGES, current, of_environment, say, shown, speak, tr
 from grader.reporting.text import inert
 
 
@@ -231,19 +233,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(options)
     except GraderError as error:
-        print(f"grader: {inert(shown(error.message))}", file=sys.stderr)
-        return error.exit_code
+        return _told(error)
     except KeyboardInterrupt:
         sentence = tr("interrupted. What was finished is kept; the same command goes on from there.")
         print(f"grader: {sentence}", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
         return 0
-    except OSError as error:
-        if not is_of_disk(error):
-            raise
-        print(f"grader: {shown(CannotWrite.because_of(error, Path.cwd()).message)}", file=sys.stderr)
-        return CannotWrite.exit_code
+    except Exception as error:  # noqa: BLE001 - exit code 1 would say that a criterion failed
+        return _failed(error)
+
+
+_OF_NAMES = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR)
+
+
+def _failed(error: Exception) -> int:
+    """The exit code where nothing went wrong that was thought of: a disk, a name that cannot be, or a mistake of ours, which
+    is told with all that is needed to mend it."""
+    if is_of_disk(error):
+        return _told(CannotWrite.because_of(error, Path.cwd()))
+    if isinstance(error, OSError) and error.errno in _OF_NAMES:
+        why = say(
+            "{path} cannot be used ({why}). Name another one.", path=str(error.filename)[:200], why=str(error.strerror)
+        )
+        return _told(UsageError(why))
+    traceback.print_exception(error)
+    return _told(GraderError(say("This is a mistake of the grader itself. Please report it with the lines above.")))
+
+
+def _told(error: GraderError) -> int:
+    print(f"grader: {inert(shown(error.message))}", file=sys.stderr)
+    return error.exit_code
 
 
 # --- the process ----------------------------------------------------------------------------------------------------

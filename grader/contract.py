@@ -35,12 +35,13 @@ RemarkCheck = Callable[[Case, Assignment], Iterable[Finding]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Homework:
-    """One homework. `probes` is the folder of the probe modules; `effort` estimates from a notebook's text how long it will
+    """One homework. `thresholds` are the numbers that its checks need of assignment.toml; `probes` is the folder of the probe modules; `effort` estimates from a notebook's text how long it will
     run, in any unit; `gate` says what is said instead of every check, or None to let the checks speak; `checks` maps the
     rubric's ids to functions whose docstring is the sentence that the student reads. All functions are at the top level of
     their modules, so that the record can travel to another process."""
 
     names: Names
+    thresholds: frozenset[str]
     probes: Path
     draw: Callable[[Mapping[str, Definition], np.random.Generator], tuple[Question, ...]]
     effort: Callable[[str], float]

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from grader import pipeline, reviews, store
 from grader.errors import GraderError
-from grader.formats.notebooks import read_notebook
 from grader.pipeline import Setup
 from grader.processes import FORKED, end_if_orphan, end_with_parent
 from grader.records import Grade, Message, Report, Submission, say
@@ -84,8 +83,7 @@ def _read_overview(path: Path, submission: str) -> Overview:
 @cache
 def _given(folder: Path) -> frozenset[int]:
     """The fingerprints of what everybody was given to begin with."""
-    path = folder / "template.ipynb"
-    return likeness.all_code_prints(read_notebook(path).cells) if path.is_file() else frozenset()
+    return likeness.all_code_prints(pipeline.template_of(folder))
 
 
 class Judges:

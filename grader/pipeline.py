@@ -21,9 +21,11 @@ from grader import language, store
 from grader.assignment import Assignment, Profile
 from grader.contract import Homework
 from grader.formats.events import read_runs
+from grader.formats.notebooks import read_notebook
 from grader.processes import threads
 from grader.records import (
     Case,
+    Cell,
     CellKind,
     Criterion,
     Decision,
@@ -126,7 +128,15 @@ def case_of(submission: Submission, found: Extraction, folder: Path, setup: Setu
         extraction_faults=found.faults,
         evidence={name: answer.with_runs(_runs_of(answer.logs)) for name, answer in answers.items()},
         reference=setup.reference,
+        template=template_of(setup.assignment.folder),
     )
+
+
+@cache
+def template_of(folder: Path) -> tuple[Cell, ...]:
+    """The cells that everybody was given, nothing where the assignment has no template."""
+    path = folder / "template.ipynb"
+    return read_notebook(path).cells if path.is_file() else ()
 
 
 def _runs_of(logs: Path) -> tuple[Run, ...]:
@@ -185,10 +195,11 @@ def judge(criterion: Criterion, case: Case, setup: Setup) -> Judgement:
         verdict = setup.homework.gate(case) or check(case, setup.assignment)
     except Exception as error:  # noqa: BLE001 - a broken check must not cost the student, nor stop the class
         verdict = _broken_check(error)
+    between = verdict.status is Status.PARTIAL and criterion.points > 1  # of a single point there is no part
     return Judgement(
         criterion=criterion,
         claim=inspect.cleandoc(check.__doc__ or criterion.title).splitlines()[0],
-        status=verdict.status,
+        status=verdict.status if between or verdict.status is not Status.PARTIAL else Status.FAILED,
         points=_points(verdict, criterion.points),
         blocked_by=verdict.blocked_by,
         findings=verdict.findings,

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -44,6 +44,12 @@ def _estimate(done: int, total: int, began: float) -> str:
     return ", " + tr("about {n} s left", n=max(1, round(left)))
 
 
+def tell(text: str) -> None:
+    """A line for whoever looks at the standard error, while work goes on. That nobody does any more must not stop it."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
 def _lines(total: int) -> Callable[[str, str], None]:
     began, lock, done = time.monotonic(), threading.Lock(), 0
 
@@ -51,11 +57,7 @@ def _lines(total: int) -> Callable[[str, str], None]:
         nonlocal done
         with lock:
             done += stage == "done"
-            print(
-                f"[{done}/{total}] {inert(name)}: {shown(_SAYS[stage])}{_estimate(done, total, began)}",
-                file=sys.stderr,
-                flush=True,
-            )
+            tell(f"[{done}/{total}] {inert(name)}: {shown(_SAYS[stage])}{_estimate(done, total, began)}")
 
     return update
 

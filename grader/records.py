@@ -376,7 +376,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Case:
-    """All that a check may look at, for one submission."""
+    """All that a check may look at, for one submission. `template` are the cells that everybody was given to begin with."""
 
     submission: Submission
     execution: Execution
@@ -386,6 +386,7 @@ class Case:
     extraction_faults: Mapping[str, Fault]
     evidence: Mapping[str, Evidence]
     reference: Reference
+    template: tuple[Cell, ...] = ()
 
 
 # --- the grade ------------------------------------------------------------------------------------------------------

@@ -249,8 +249,8 @@ class Drive:
         return True
 
     def _record(self, cell: Any, index: int, seconds: float, task: asyncio.Task[Any], late: bool) -> None:
-        if cell.get("execution_count"):
-            self.counts[int(cell.execution_count)] = index
+        if isinstance(cell.get("execution_count"), int):  # it comes from the notebook, which may say anything
+            self.counts[cell.execution_count] = index
         raised = _error_of(cell, index) or _error_in(self.replies.get(index, {}), index)
         ended = _ending(task, self.stopped)
         if ended is not None:

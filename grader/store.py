@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import zlib
@@ -125,15 +126,21 @@ def _can_lock(descriptor: int) -> bool:
     return True
 
 
+_HALF_WRITTEN = re.compile(
+    r"\..+\.(html|json|csv|ipynb)\.\d+\.tmp|\.making-\w{8}", re.DOTALL
+)  # `_replacing`, `_replace_folder`
+
+
 def _sweep(root: Path) -> None:
-    """Remove what was being written, to evidence and to the results beside it, when its writer was killed."""
-    evidence, results = ("*/making-*", "*.tmp", "pages/*/.*.tmp"), (".*.tmp", "*/.*.tmp", "*/.making-*")
-    for folder, patterns in ((root, evidence), (root.parent, results)):
-        for left in [path for pattern in patterns for path in folder.glob(pattern)]:
-            if left.is_dir() and not left.is_symlink():
-                shutil.rmtree(left)
-            else:
-                left.unlink()
+    """Remove what was being written, to evidence and to the results beside it, when its writer was killed. Results may lie
+    among files of others: there only what is called as ours are goes."""
+    evidence = [path for pattern in ("*/making-*", "*.tmp", "pages/*/.*.tmp") for path in root.glob(pattern)]
+    beside = [path for pattern in (".*", "*/.*") for path in root.parent.glob(pattern)]
+    for left in [*evidence, *(path for path in beside if _HALF_WRITTEN.fullmatch(path.name))]:
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
 
 
 def evidence_key(facts: Mapping[str, object]) -> str:

@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from grader.errors import GraderError
+from grader.language import current, shown, speak
 from grader.processes import FORKED, end_with_parent
+from grader.reporting.text import inert
 
 _POLL_SECONDS = 0.3  # two looks that see the same make a save: some editors write in several steps
 _TRIES = 20
@@ -29,7 +31,7 @@ def watch(path: Path, at_once: Callable[[], str], grade: Callable[[], object]) -
         for _ in saves(path):
             _end(running)
             print(at_once(), flush=True)
-            running = FORKED.Process(target=_alone, args=(grade, folder))
+            running = FORKED.Process(target=_alone, args=(grade, folder, current()))
             running.start()
     except KeyboardInterrupt:
         pass  # how a watch ends
@@ -74,12 +76,13 @@ def _end(running: multiprocessing.process.BaseProcess | None) -> None:
         running.join()
 
 
-def _alone(grade: Callable[[], object], folder: str) -> None:
+def _alone(grade: Callable[[], object], folder: str, language: str) -> None:
     """Grade in a process and session of its own, which Ctrl-C does not reach; what it leaves lies in `folder`."""
     os.setsid()
+    speak(language)
     end_with_parent()
     tempfile.tempdir = folder
     try:
         grade()
     except GraderError as error:
-        print(f"grader: {error}", file=sys.stderr)
+        print(f"grader: {inert(shown(error.message))}", file=sys.stderr)

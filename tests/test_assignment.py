@@ -69,6 +69,10 @@ def test_a_broken_assignment_gets_a_sentence(tmp_path: Path, text: str | bytes, 
     assert words in sentence(tmp_path, text)
 
 
+def test_an_assignment_without_its_library_gets_a_sentence(tmp_path: Path) -> None:
+    assert "utils.py is not beside it" in sentence(tmp_path, TEXT)
+
+
 PLACES: dict[str, Callable[[Path], object]] = {
     "nothing": lambda path: None,
     "a folder": lambda path: path.mkdir(),

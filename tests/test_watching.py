@@ -17,13 +17,14 @@ from stages.making import cell, notebook, put
 from grader.cli import main
 from grader.formats.notebooks import read_notebook
 from grader.homework.at_once import findings
+from grader.pipeline import template_of
 from grader.places import reference_folder
 
 LONGEST = 300  # seconds that anything may take on a very busy machine
 
 
 def said(path: Path) -> list[tuple[str, int | None, int | None]]:
-    return [(f.code, f.cell, f.line) for f in findings(read_notebook(path).cells, reference_folder())]
+    return [(f.code, f.cell, f.line) for f in findings(read_notebook(path).cells, template_of(reference_folder()))]
 
 
 def test_the_template_has_everything_still_to_do() -> None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from grader import batch, watching
+from grader import batch, pipeline, watching
 from grader.commands.prepared import prepared
 from grader.errors import UnreadableSubmission, UsageError
 from grader.exports import github, gradescope, junit
@@ -56,7 +56,7 @@ def _check(options: argparse.Namespace) -> int:
 def _watch(options: argparse.Namespace) -> int:
     """Grade the notebook whenever it is saved, until Ctrl-C."""
     if options.format != "text":
-        raise UsageError("--watch prints text: leave --format out.")
+        raise UsageError(say("--watch prints text: leave --format out."))
     watching.watch(options.notebook, partial(_at_once, options), partial(_check, options))
     return 0
 
@@ -68,9 +68,9 @@ def _at_once(options: argparse.Namespace) -> str:
         cells = read_notebook(options.notebook).cells
     except UnreadableSubmission as error:
         return f"{head}: {one_line(str(error))}"
-    found = terminal.findings(at_once.findings(cells, options.reference or reference_folder()))
-    seen = f"before it is run:\n{found}" if found else "nothing to mend is seen before it is run."
-    return f"{head}: {seen}\nRunning it in the background. The next save begins anew, Ctrl-C ends."
+    found = terminal.findings(at_once.findings(cells, pipeline.template_of(options.reference or reference_folder())))
+    seen = tr("before it is run:") + f"\n{found}" if found else tr("nothing to mend is seen before it is run.")
+    return f"{head}: {seen}\n" + tr("Running it in the background. The next save begins anew, Ctrl-C ends.")
 
 
 _FORMATS: dict[str, Callable[[Report], str]] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
 import tempfile
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from grader.commands.prepared import jobs_for, prepared
 from grader.errors import GraderError
 from grader.language import tr
 from grader.pipeline import Setup
-from grader.progress import display
+from grader.progress import display, tell
 from grader.reporting import roll, terminal
 from grader.reporting.text import inert
 from grader.stages.intake import take_in
@@ -29,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
         jobs = jobs_for(options.jobs, len(candidates))
         with prepared(options, evidence) as usual:
             setup = dataclasses.replace(usual, decisions=decisions)
-            print(roll.roll(intake), file=sys.stderr)
+            tell(roll.roll(intake))
             with journal.opened(evidence) as known, display(len(candidates)) as watch:
                 outcome = batch.grade_all(candidates, setup, options.out, jobs, watch, journal=known)
             return _tell(outcome, setup, options, digest)

@@ -16,7 +16,7 @@ from grader.errors import BrokenReference
 from grader.homework import HOMEWORK
 from grader.pipeline import Setup
 from grader.places import reference_folder
-from grader.sandbox import WarmWorker, choose
+from grader.sandbox import WarmWorker, choose, interpreter
 from grader.sandbox.plan import Plan
 
 _MEMORY_PER_JOB_GIB = 3
@@ -30,7 +30,11 @@ def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bo
     unknown = [criterion.id for criterion in assignment.criteria if criterion.id not in HOMEWORK.checks]
     if unknown:
         raise BrokenReference(f"assignment.toml has criteria that nothing checks: {', '.join(unknown)[:300]}. Mend it.")
+    lacking = sorted(HOMEWORK.thresholds - assignment.thresholds.keys())
+    if lacking and not assignment.is_students:
+        raise BrokenReference(f"assignment.toml lacks thresholds that checks need: {', '.join(lacking)}. Add them.")
     profile = assignment.profile(options.profile)
+    interpreter.hide([assignment.folder, *getattr(options, "paths", ()), *([evidence.parent] if evidence else [])])
     mechanism = choose(allow_unconfined=options.without_sandbox or own_code)
     alone = store.held(evidence) if evidence else nullcontext()
     with alone, tempfile.TemporaryDirectory(prefix="gr-data-") as folder, _worker(mechanism) as worker:

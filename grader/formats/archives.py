@@ -292,8 +292,13 @@ def _zip_members(archive: Path, file: IO[bytes]) -> Iterator[_Member]:
         _refuse(archive, "The archive {name} is protected with a password: pack it again without one.")
     decode = _name_decoder(entries)
     for entry in entries:
-        if not entry.is_dir():
+        if not _is_folder(entry):
             yield _zip_member(bundle, entry, decode(entry))
+
+
+def _is_folder(entry: zipfile.ZipInfo) -> bool:
+    """Windows writes `name\\`, and says in its own attributes that it is a folder."""
+    return entry.is_dir() or entry.filename.endswith("\\") or (not entry.file_size and bool(entry.external_attr & 0x10))
 
 
 def _zip_member(bundle: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> _Member:

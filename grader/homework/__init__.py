@@ -7,7 +7,6 @@ from pathlib import Path
 
 from grader.contract import Check, Homework, failed
 from grader.homework import batch_norm, conclusions, fit_generator, fit_gradients, fit_validation, notebook, raw, relu
-from grader.homework.common import is_blank
 from grader.homework.exhibit import band_points, exhibit, summarise
 from grader.homework.questions import draw
 from grader.homework.wanted import NAMES
@@ -42,7 +41,7 @@ _NOT_STARTED = Finding(
 
 def _unless_begun(case: Case) -> Verdict | None:
     """An untouched template earns nothing, also not for what it was given with."""
-    return failed(_NOT_STARTED) if is_blank(case) else None
+    return failed(_NOT_STARTED) if conclusions.is_not_begun(case) else None
 
 
 def _experiments(notebook: str) -> float:
@@ -52,6 +51,7 @@ def _experiments(notebook: str) -> float:
 
 HOMEWORK = Homework(
     names=NAMES,
+    thresholds=frozenset({"largest_epsilon"}),
     probes=Path(__file__).parent / "probes",
     draw=draw,
     effort=_experiments,

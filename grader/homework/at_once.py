@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
-from grader.homework.common import template_definitions
+from grader.homework.common import given_definitions
 from grader.homework.wanted import NAMES, WANTED
 from grader.records import Cell, CellKind, Definition, Finding, say
 from grader.stages.extraction import extract
@@ -15,11 +14,11 @@ _COMMANDS = frozenset(("cat", "cd", "conda", "cp", "ls", "mkdir", "mv", "pip", "
 _MOST_COMMANDS = 50  # lines of a cell
 
 
-def findings(cells: Sequence[Cell], reference: Path) -> Iterator[Finding]:
+def findings(cells: Sequence[Cell], template: tuple[Cell, ...]) -> Iterator[Finding]:
     """Cells that are no Python, definitions that are missing, and those that are still the template's."""
     yield from (error for cell in cells if (error := _syntax_error(cell)))
     found = extract(cells, NAMES)
-    given = template_definitions(reference)
+    given = given_definitions(template)
     for wanted in WANTED:
         own = found.definitions.get(wanted.name)
         if own is None:

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from grader.assignment import Assignment
 from grader.contract import blocked, failed, partial, passed, undecided
-from grader.homework.common import evidence_for, is_untouched, logged_experiments, missing, probe_fault, unlike_notebook
+from grader.homework.common import (
+    evidence_for,
+    is_untouched,
+    logged_experiments,
+    not_found,
+    probe_fault,
+    unlike_notebook,
+)
 from grader.homework.experiments import (
     Comparison,
     compare,
@@ -70,7 +77,7 @@ def _has_nan_loss(case: Case, run: Run) -> bool:
 def normalises(case: Case, assignment: Assignment) -> Verdict:
     """BatchNormFixed gives mean 0 and standard deviation 1 per feature, and stays finite on constant features."""
     if WANTED not in case.definitions:
-        return failed(missing(case, WANTED))
+        return not_found(case, WANTED)
     evidence = evidence_for(case, "batch_norm")
     if evidence is None:
         return undecided("bn.not_probed", "BatchNormFixed was found but could not be tried out.")
@@ -260,7 +267,7 @@ def _affine_finding(broken: list[Message], case: Case) -> Finding:
 
 def _ready(case: Case, step: str) -> tuple[Evidence | None, Verdict]:
     if WANTED not in case.definitions:
-        return None, blocked("bn.normalises", missing(case, WANTED))
+        return None, not_found(case, WANTED, "bn.normalises")
     evidence = evidence_for(case, "batch_norm")
     if evidence is None:
         return None, undecided("bn.not_probed", "BatchNormFixed was found but could not be tried out.")

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
+from functools import lru_cache
 
 from grader.assignment import Assignment
-from grader.contract import undecided
-from grader.formats.notebooks import read_notebook
+from grader.contract import blocked, failed, undecided
 from grader.homework.wanted import NAMES, WANTED
-from grader.places import reference_folder
 from grader.records import (
     Case,
     Cell,
@@ -71,8 +68,8 @@ def unlike_notebook(case: Case, evidence: Evidence, run: str | None, *steps: str
     """Undecided, when a definition fails in a probe although the notebook itself gets through with it, in this run or in
     any: it needs something that the notebook has and the probe has not, and nobody may be failed for that."""
     fault = next((found for step in ("", *steps) if (found := evidence.faults.get(step))), None)
-    ran = all(run.status is CellStatus.OK for run in case.execution.cells)
-    if fault is None or not ran or not (run in case.runs if run else case.runs):
+    ended = case.runs.keys() - broken_off(case)
+    if fault is None or not (run in ended if run else ended):
         return None
     return undecided(
         "probe.state_needed",
@@ -113,6 +110,32 @@ def missing(case: Case, wanted: str) -> Finding:
     )
 
 
+def not_found(case: Case, wanted: str, blocks: str | None = None) -> Verdict:
+    """The verdict where there is no definition to try out: failed, or blocked by the criterion that fails for it. One that
+    was seen at work in the notebook and could not be cut out of it is our fault, and nobody's loss."""
+    if _was_at_work(case, wanted):
+        return undecided(
+            "definition.not_cut_out",
+            "{name} was seen at work in the notebook, but its definition could not be cut out of it and tried out. A person "
+            "has to look.",
+            name=wanted,
+        )
+    finding = missing(case, wanted)
+    return blocked(blocks, finding) if blocks else failed(finding)
+
+
+def _was_at_work(case: Case, wanted: str) -> bool:
+    """Whether the run shows that the notebook has a definition of its own: as a method, a layer, or in a sequence."""
+    patch, models = case.execution.patch, case.execution.models
+    if patch is not None and patch.is_function and patch.module == "__main__" and wanted == "fit_generator":
+        return True
+    layers = (layer for model in models for layer in model.layers)
+    feeds = (feed for model in models for feed in model.sequences)
+    return any(layer.origin == "__main__" and layer.is_a(wanted) for layer in layers) or any(
+        feed.preprocess == wanted for feed in feeds
+    )
+
+
 def logged_experiments(case: Case, assignment: Assignment) -> Mapping[str, Run]:
     """The runs of the brief that wrote at least one value."""
     names = [experiment.run for experiment in assignment.experiments]
@@ -138,17 +161,15 @@ def finished_experiments(case: Case, assignment: Assignment) -> Mapping[str, Run
     return {name: run for name, run in logged.items() if name not in broken} or logged
 
 
-@cache
-def template_definitions(folder: Path) -> Mapping[str, Definition]:
+@lru_cache(maxsize=2)
+def given_definitions(template: tuple[Cell, ...]) -> Mapping[str, Definition]:
     """What the template already defines, to tell given code from the student's."""
-    path = folder / "template.ipynb"
-    return extract(read_notebook(path).cells, NAMES).definitions if path.is_file() else {}
+    return extract(template, NAMES).definitions
 
 
 def is_untouched(case: Case, wanted: str) -> bool:
     """Whether a definition is the template's, letter for letter apart from comments."""
-    given = template_definitions(reference_folder()).get(wanted)
-    own = case.definitions.get(wanted)
+    given, own = given_definitions(case.template).get(wanted), case.definitions.get(wanted)
     return given is not None and own is not None and own.normal == given.normal
 
 

@@ -7,16 +7,14 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import lru_cache
 
 from grader.assignment import Assignment
 from grader.contract import failed, review
-from grader.formats.notebooks import read_notebook
 from grader.homework.claims import claims_of
-from grader.homework.common import runs_named, trains
-from grader.places import reference_folder
+from grader.homework.common import is_blank, runs_named, trains
 from grader.records import Case, Cell, CellKind, Conclusion, Finding, Verdict, say
+from grader.stages.extraction import code_of
 
 _PARTS = {"2": "relu.conclusion", "3": "bn.conclusion", "4": "raw.conclusion"}
 _RUNS = {"relu": "2", "relu_smart_dense": "2", "relu_bn": "3", "relu_bn_fixed": "3", "raw": "4"}
@@ -72,8 +70,13 @@ def find(case: Case, assignment: Assignment) -> tuple[Conclusion, ...]:
     """The student's own words for each criterion that has any, with numbers and claims beside what the logs say."""
     return tuple(
         _with_claims(criterion, parts, case, assignment)
-        for criterion, parts in _by_criterion(case.submission.cells).items()
+        for criterion, parts in _by_criterion(case.submission.cells, case.template).items()
     )
+
+
+def is_not_begun(case: Case) -> bool:
+    """Whether nothing of the student's own is there: no definition, and no word."""
+    return is_blank(case) and not _by_criterion(case.submission.cells, case.template)
 
 
 def _with_claims(criterion: str, parts: Sequence[_Words], case: Case, assignment: Assignment) -> Conclusion:
@@ -88,7 +91,7 @@ def _with_claims(criterion: str, parts: Sequence[_Words], case: Case, assignment
 
 def judge(criterion: str, case: Case) -> Verdict:
     """Conclusions that are there go to a person; one that is missing is failed."""
-    if criterion in _by_criterion(case.submission.cells):
+    if criterion in _by_criterion(case.submission.cells, case.template):
         return review()
     return failed(
         Finding(
@@ -122,9 +125,9 @@ def raw(case: Case, assignment: Assignment) -> Verdict:
 
 
 @lru_cache(maxsize=2)
-def _by_criterion(cells: tuple[Cell, ...]) -> Mapping[str, tuple[_Words, ...]]:
+def _by_criterion(cells: tuple[Cell, ...], template: tuple[Cell, ...]) -> Mapping[str, tuple[_Words, ...]]:
     """Words by criterion: those of its part; where there are none, those that stand elsewhere and speak of it."""
-    words, begins = tuple(_own_words(cells)), _beginnings(cells)
+    words, begins = tuple(_own_words(cells, _lines_of(template))), _beginnings(cells)
     found = {part: tuple(w for w in words if w.part == part) for part in _PARTS}
     for part in _PARTS:
         if not _enough(found[part]):
@@ -162,7 +165,7 @@ def _beginnings(cells: tuple[Cell, ...]) -> Mapping[str, int]:
     return dict(reversed(named))
 
 
-def _own_words(cells: tuple[Cell, ...]) -> Iterator[_Words]:
+def _own_words(cells: tuple[Cell, ...], template: frozenset[str]) -> Iterator[_Words]:
     """What the student wrote, in order, as far as anybody would read it."""
     part: str | None = "1"
     left = _MOST_ALL
@@ -172,10 +175,11 @@ def _own_words(cells: tuple[Cell, ...]) -> Iterator[_Words]:
             return
         if cell.kind is CellKind.MARKDOWN:
             for part, text in _sections(_plain(cell.source), part):  # noqa: B020 - the last section's part goes on
-                yield from _kept(part, cell, _without_given(text), 1)
+                yield from _kept(part, cell, _without_given(text, template), 1)
         elif cell.kind is CellKind.CODE:
             part = _part_of_code(cell, part)
-            yield from _kept(part, cell, _without_given(_bounded(_only_comments(cell.source))), _FEWEST_WORDS_IN_CODE)
+            text = _without_given(_bounded(_only_comments(cell.source)), template)
+            yield from _kept(part, cell, text, _FEWEST_WORDS_IN_CODE)
 
 
 def _part_of_code(cell: Cell, part: str | None) -> str | None:
@@ -219,16 +223,16 @@ def _part_of_heading(title: str, part: str | None, *, bare: bool) -> str | None:
 # --- whose words ----------------------------------------------------------------------------------------------------
 
 
-def _without_given(text: str) -> str:
+def _without_given(text: str, template: frozenset[str]) -> str:
     """A text without the task's own words: what stands after the first mark, and before it or without one, what is left
     without the lines that the template has and those that speak to the student."""
     mark = _MARK.search(text)
     before, after = (text[: mark.start()], text[mark.end() :]) if mark else (text, "")
     given = any(_NUMBERED.match(title) for title in map(_title, before.splitlines()) if title)
-    own = _own_lines(before, given=given)
+    own = _own_lines(before, template, given=given)
     if given and len(_LETTERS.findall(own)) < _FEWEST_WORDS_BESIDE_GIVEN:
         own = ""
-    return "\n\n".join(filter(None, (own, _own_lines(after, given=False))))
+    return "\n\n".join(filter(None, (own, _own_lines(after, template, given=False))))
 
 
 def _title(line: str) -> str:
@@ -236,9 +240,8 @@ def _title(line: str) -> str:
     return heading.group(1) if heading else ""
 
 
-def _own_lines(text: str, *, given: bool) -> str:
+def _own_lines(text: str, template: frozenset[str], *, given: bool) -> str:
     """The lines that are the student's. Where the task's words are `given`, a paragraph that asks for something is its."""
-    template = _given_lines(reference_folder())
     kept = []
     for paragraph in re.split(r"\n\s*\n", text):
         lines = [
@@ -292,10 +295,10 @@ def _only_comments(source: str) -> str:
     («Вывод:») on."""
     if len(source) > _MOST_CODE:
         return ""
-    try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = code_of(source)
+    if tree is None:
         return ""
+    body = tree.body
     strings = [n.value.value for n in body if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)]
     comments = [line.strip().lstrip("#") for line in source.splitlines() if line.strip().startswith("#")]
     if len(strings) < len(body) or any(not isinstance(s, str) for s in strings):  # it does something
@@ -309,12 +312,10 @@ def _from_mark(text: str) -> str:
     return text[mark.start() :] if mark else ""
 
 
-@cache
-def _given_lines(folder: Path) -> frozenset[str]:
-    path = folder / "template.ipynb"
-    cells = read_notebook(path).cells if path.is_file() else ()
-    lines = (line for cell in cells if cell.kind is CellKind.MARKDOWN for line in _plain(cell.source).splitlines())
-    return frozenset(key for line in lines if (key := _key(line)))
+def _lines_of(template: tuple[Cell, ...]) -> frozenset[str]:
+    """The lines of the template's texts, by their words."""
+    texts = (_plain(cell.source) for cell in template if cell.kind is CellKind.MARKDOWN)
+    return frozenset(key for text in texts for line in text.splitlines() if (key := _key(line)))
 
 
 def _key(line: str) -> str:

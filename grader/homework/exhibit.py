@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from grader.assignment import Assignment
-from grader.homework.common import is_blank, logged_experiments
-from grader.homework.conclusions import find
+from grader.homework.common import logged_experiments
+from grader.homework.conclusions import find, is_not_begun
 from grader.homework.experiments import first_bad_value, model_of
 from grader.homework.roles import ROLES, roles_of, series_of
 from grader.homework.series import middle
@@ -33,7 +33,7 @@ def exhibit(case: Case, assignment: Assignment) -> Exhibit:
 
 
 def _notice(case: Case) -> Message | None:
-    if not is_blank(case):
+    if not is_not_begun(case):
         return None
     return say(
         "This is still the template: nothing in it has been worked on yet, so there is nothing to grade. "

@@ -30,7 +30,7 @@ def problems(case: Case, assignment: Assignment, name: str) -> list[Finding]:
     run = logged_experiments(case, assignment).get(name)
     if run is None:
         return [_not_logged(case, name)]
-    if name in broken_off(case) and (epochs_printed(case, name) or 0) < assignment.epochs:
+    if name in broken_off(case) and (trained_epochs(case, assignment, name) or 0) < assignment.epochs:
         return [_broken_off(case, name)]
     experiment = assignment.experiment(name)
     models = models_of(case, name)

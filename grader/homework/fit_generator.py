@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from grader.assignment import Assignment
-from grader.contract import blocked, failed, passed, undecided
+from grader.contract import failed, passed, undecided
 from grader.homework.common import (
     evidence_for,
     is_untouched,
-    missing,
+    not_found,
     probe_fault,
     unlike_notebook,
 )
@@ -53,7 +53,7 @@ def patched(case: Case, assignment: Assignment) -> Verdict:
 def ready(case: Case) -> tuple[Evidence | None, Verdict]:
     """The probe's evidence, or the verdict when there is none to judge."""
     if WANTED not in case.definitions:
-        return None, blocked("fit.patched", missing(case, WANTED))
+        return None, not_found(case, WANTED, "fit.patched")
     if is_untouched(case, WANTED):
         return None, failed(_untouched(case))
     evidence = evidence_for(case, "fit_generator")

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from grader.assignment import Assignment
 from grader.contract import blocked, failed, partial, passed, undecided
-from grader.homework.common import evidence_for, is_untouched, missing, probe_fault, unlike_notebook
+from grader.homework.common import evidence_for, is_untouched, not_found, probe_fault, unlike_notebook
 from grader.homework.experiments import model_of, needs_training, problems
 from grader.language import counted
 from grader.records import Case, Evidence, Finding, Message, SequenceUse, Verdict, say
@@ -20,7 +20,7 @@ _PIXELS = 100.0  # a batch of images reaches 255; one that stays below this, or 
 def preprocess(case: Case, assignment: Assignment) -> Verdict:
     """preprocess turns (n, 28, 28) into (n, 784) and leaves values, range and labels as they are."""
     if WANTED not in case.definitions:
-        return failed(missing(case, WANTED))
+        return not_found(case, WANTED)
     if is_untouched(case, WANTED):
         return failed(_finding(case, say("preprocess is still the template's: nothing has been written yet.")))
     evidence = evidence_for(case, "preprocess")

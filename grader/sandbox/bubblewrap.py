@@ -153,15 +153,16 @@ def _system(descriptors: list[int], user: int | None) -> Iterator[str]:
 
 
 def _interpreter() -> Iterator[str]:
-    """The running interpreter, its environment and its packages. The grader's own package is hidden: an installed
-    one carries the reference solution."""
+    """The running interpreter, its environment and its packages, without what is private among them."""
     shown = interpreter.folders()
     for folder in shown:
         yield from _parents(folder)
         yield from ("--ro-bind", str(folder), str(folder))
-    for own in interpreter.own_packages():
+    for own in interpreter.hidden():
         if any(own.is_relative_to(folder) for folder in [*shown, Path("/usr")]):
-            yield from ("--perms", "0000", "--tmpfs", str(own))
+            yield from (
+                ("--perms", "0000", "--tmpfs", str(own)) if own.is_dir() else ("--ro-bind", "/dev/null", str(own))
+            )
 
 
 def _mounts(mounts: Sequence[Mount]) -> Iterator[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import sysconfig
-from functools import cache
+from collections.abc import Iterable
 from pathlib import Path
 
 import grader
+from grader.errors import UsageError
+from grader.language import say
 
 
 def folders() -> list[Path]:
@@ -17,9 +19,33 @@ def folders() -> list[Path]:
     return [folder for folder in sorted(found) if folder != Path("/") and not folder.is_relative_to("/usr")]
 
 
-@cache
 def own_packages() -> tuple[Path, ...]:
     """The grader's own package, which no box may see: an installed one carries the reference solution. One that is installed
     as a checkout has two places: itself, and what its installation put among the packages."""
     places = (Path(grader.__file__).parent, Path(sysconfig.get_path("purelib"), "grader"))
     return tuple(place.resolve() for place in dict.fromkeys(places) if place.is_dir())
+
+
+_PRIVATE: list[Path] = []
+
+
+def hide(places: Iterable[Path]) -> None:
+    """From now on no box shows these files and folders, wherever they lie: submissions, the reference and results may be
+    below /usr or beside an environment. Raises UsageError for a folder that the interpreter lies in: without it nothing runs."""
+    found = [place.resolve() for place in places if place.exists()]
+    needed = [Path("/usr"), *folders()]
+    for place in found:
+        if any(folder.resolve().is_relative_to(place) for folder in needed):
+            raise UsageError(
+                say(
+                    "Python lies in {folder}, and every notebook may read that. Put submissions, the assignment and results "
+                    "into folders of their own.",
+                    folder=str(place),
+                )
+            )
+    _PRIVATE[:] = found
+
+
+def hidden() -> tuple[Path, ...]:
+    """What no box may see of what it is shown: the grader's own package, and what was hidden."""
+    return tuple(dict.fromkeys((*own_packages(), *_PRIVATE)))

@@ -147,9 +147,9 @@ def _rules(box: Box) -> Iterator[tuple[str, str]]:
 
 
 def _readable(path: Path) -> Iterator[tuple[str, str]]:
-    """All of a folder but the grader's own package. A rule cannot be taken back for a part, so its neighbours are named.
-    Links among them are left out: a rule would hold for what they lead to, which may be the way to the package."""
-    own = interpreter.own_packages()
+    """All of a folder but what is private in it. A rule cannot be taken back for a part, so its neighbours are named.
+    Links among them are left out: a rule would hold for what they lead to, which may be the way to it."""
+    own = interpreter.hidden()
     if path in own:
         return
     if not any(place.is_relative_to(path) for place in own):

@@ -26,6 +26,7 @@ _BUILTINS = frozenset(dir(builtins))
 _WAITS = frozenset({"input"})  # for a person, who is not there
 _MAX_REPAIRS = 50  # lines of a cell that are taken for shell commands before it is given up
 _MAX_REPARSED = 1 << 20  # characters that are parsed again for them
+_NEW_LINE = re.compile(r"\r\n|\r|\n")  # as Python sees them: `splitlines` knows others, which may stand in a comment
 _MAGIC = re.compile(r"^\s*(?:[%!?]|[\w.]+\s*=\s*[%!]|[\w.]+\?{1,2}\s*$)")
 _LINE_MAGIC_WITH_CODE = re.compile(r"^(\s*)%(?:time|timeit|prun)\s+(?=\S)(?!-)")
 _CELL_MAGIC_WITH_CODE = re.compile(r"^%%(?:time|timeit|capture|prun)\b")
@@ -90,8 +91,13 @@ def extract(cells: Iterable[Cell], names: Names) -> Extraction:
         target = _find(statements, handing, item, given)
         if target is None:
             faults[item.name] = Fault(kind=FaultKind.MISSING, message=f"No definition of {item.name} was found.")
-        else:
+            continue
+        try:
             definitions[item.name] = _definition(item, target, statements, given)
+        except (ValueError, RecursionError):  # there is code that Python 3.11 cannot write out again
+            faults[item.name] = Fault(
+                kind=FaultKind.MISSING, message=f"The definition of {item.name} cannot be cut out."
+            )
     return Extraction(definitions=definitions, faults=faults)
 
 
@@ -100,25 +106,37 @@ def code_of(source: str) -> ast.Module | None:
     cannot be parsed or is too long. IPython's own transformation is not used: it loses the lines that findings point to."""
     if len(source) > _MAX_SOURCE:
         return None
-    lines = _without_magics(source.splitlines())
-    for _ in range(min(_MAX_REPAIRS, _MAX_REPARSED // max(1, len(source)))):
+    lines = _without_cell_magic(_NEW_LINE.split(source))
+    return _parsed(lines, len(source)) or _parsed([_without_magic(line) for line in lines], len(source))
+
+
+def _parsed(lines: list[str], size: int) -> ast.Module | None:
+    """The tree of these lines. Only a line where Python stumbles is taken for a magic or a command: one that begins with `%`
+    may go on with what is above it."""
+    lines = list(lines)
+    for _ in range(min(_MAX_REPAIRS, max(1, _MAX_REPARSED // max(1, size)))):
         try:
             return ast.parse("\n".join(lines))
         except SyntaxError as error:
             number = (error.lineno or 0) - 1
-            if not 0 <= number < len(lines) or not _looks_like_a_command(lines[number]):
+            if not 0 <= number < len(lines) or lines[number] == _mended(lines[number]):
                 return None
-            lines[number] = _blank(lines[number])
+            lines[number] = _mended(lines[number])
         except (ValueError, RecursionError, MemoryError):
             return None
     return None
 
 
-def _without_magics(lines: list[str]) -> list[str]:
+def _mended(line: str) -> str:
+    """A line without its magic or command; as it was when it has none."""
+    without = _without_magic(line)
+    return _blank(line) if without == line and _looks_like_a_command(line) else without
+
+
+def _without_cell_magic(lines: list[str]) -> list[str]:
     if lines and lines[0].startswith("%%"):
-        keep = _CELL_MAGIC_WITH_CODE.match(lines[0])
-        lines = ["", *lines[1:]] if keep else []
-    return [_without_magic(line) for line in lines]
+        return ["", *lines[1:]] if _CELL_MAGIC_WITH_CODE.match(lines[0]) else []
+    return lines
 
 
 def _without_magic(line: str) -> str:

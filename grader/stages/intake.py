@@ -76,6 +76,7 @@ class _Folder:
     folders: tuple[_Folder, ...]
     has_events: bool
     has_files: bool
+    is_closed: bool  # nobody but its owner may look into it
 
     def archives_of(self, kind: _Holds) -> tuple[Path, ...]:
         return tuple(path for path, holds in self.archives if holds is kind)
@@ -258,7 +259,7 @@ def _of_people(paths: Sequence[Path], places: Sequence[_Place], left: list[str])
 
 def _named_logs(paths: Sequence[Path]) -> dict[Path, Path]:
     """Logs by notebook among paths that were named one by one, as a shell does for `class/*`."""
-    notebooks = [path for path in paths if path.suffix == ".ipynb" and not path.is_dir()]
+    notebooks = [path for path in paths if path.suffix.lower() == ".ipynb" and not path.is_dir()]
     packed = [path for path in paths if notebooks and _is_packed(path)]
     return _logs_beside(notebooks, [path for path in packed if _holds(path) is _Holds.LOGS])
 
@@ -315,7 +316,7 @@ def _in_class(folder: _Folder) -> Iterator[Candidate]:
     for inner in folder.folders:
         if inner.work:
             yield from _in_folder(inner, top=False)
-        elif packed and not inner.is_empty and _is_someones(inner.path, beside.values()):
+        elif inner.is_closed or (packed and not inner.is_empty and _is_someones(inner.path, beside.values())):
             yield _find(inner.path.name, inner.source, inner.path)
 
 
@@ -371,8 +372,8 @@ def _look(
     """Look through a folder and all below it, but for hidden files and links to folders. `holds` looks into archives."""
     holds = holds or _holds
     entries = _entries(path)
-    folders = [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
-    files = [entry for entry in entries if not entry.is_dir()]
+    folders = [entry for entry in entries if _is_folder(entry) and not entry.is_symlink() and not _is_ours(entry)]
+    files = [entry for entry in entries if not _is_folder(entry)]
     notebooks = tuple(file for file in files if file.suffix.lower() == ".ipynb")
     names = frozenset(_same(notebook.stem) for notebook in notebooks)
     return _Folder(
@@ -383,7 +384,16 @@ def _look(
         folders=tuple(_look(f, str(Path(source, f.name)), depth + 1, holds) for f in folders if depth < _MAX_DEPTH),
         has_events=any("tfevents" in file.name for file in files),
         has_files=bool(files),
+        is_closed=_is_closed(path),
     )
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - pathlib's raises where nobody may look
+
+
+def _is_closed(folder: Path) -> bool:
+    return not os.access(folder, os.R_OK | os.X_OK)
 
 
 def _entries(path: Path) -> list[Path]:
@@ -394,6 +404,11 @@ def _entries(path: Path) -> list[Path]:
         )
     except OSError:
         return []
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder holds results of ours: `grade .` must not grade what it wrote there the last time."""
+    return _is_folder(folder / ".evidence")
 
 
 def _is_shown(name: str) -> bool:
@@ -503,7 +518,9 @@ class _Handed:
         for path in (candidate.path, *candidate.also):
             self.add(path)
         if candidate.logs is not None:
+            own = dict(self.notebooks)
             (self.add_folder if candidate.logs.is_dir() else self.add_archive)(candidate.logs)
+            self.notebooks = own or self.notebooks  # logs were named as logs: a draft beside them is not what is graded
 
     def add(self, path: Path) -> None:
         if path.is_dir() and not path.is_symlink():
@@ -515,6 +532,9 @@ class _Handed:
 
     def add_folder(self, path: Path) -> None:
         self.places.append(path)
+        if _is_closed(path):
+            sentence = "The folder {name} may not be read by this user. Give yourself the right to, and grade again."
+            self.troubles.append(UnreadableSubmission(say(sentence, name=_shown(path.name))))
         for folder in _all_folders(_look(path, "", holds=self.holds)):
             self.notebooks |= {notebook: _below(folder, notebook) for notebook in folder.notebooks}
             for archive in (*folder.archives_of(_Holds.WORK), *folder.archives_of(_Holds.LOGS)):

@@ -71,6 +71,7 @@ def exhibit(case: Case, assignment: Assignment) -> Exhibit:
 
 HOMEWORK = Homework(
     names=Names(wanted=(Wanted(name="softmax"),), given=frozenset({"temperature"}), trains=frozenset()),
+    thresholds=frozenset(),
     probes=Path(__file__).parent / "probes",
     draw=draw,
     effort=effort,

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import jinja2
 import nbformat
 import numpy
 
@@ -150,6 +151,18 @@ def installed(stage: Stage) -> Facts:
         files = [nbformat.__file__, numpy.__file__]
         found = stage.attack("files", {"secret": "secret", "read": files, "list": [], "write": []})
     return {"read": [found["read"][file] for file in files], "control": attempt(open, nbformat.__file__)}
+
+
+def private(stage: Stage) -> Facts:
+    """Submissions and an assignment below a folder that every notebook is shown: a package stands for them here."""
+    folder, file = Path(nbformat.__file__).parent, Path(jinja2.__file__)
+    interpreter.hide([folder, file])
+    try:
+        files = [nbformat.__file__, str(file), numpy.__file__]
+        found = stage.attack("files", {"secret": "secret", "read": files, "list": [], "write": []})
+    finally:
+        interpreter.hide([])
+    return {"read": [found["read"][path] for path in files], "control": [attempt(open, path) for path in files]}
 
 
 def _facts_of(path: Path) -> list[object]:
@@ -414,6 +427,7 @@ SCENARIOS: Mapping[str, Callable[[Stage], Facts]] = {
         available,
         files,
         installed,
+        private,
         network,
         calls,
         rights,

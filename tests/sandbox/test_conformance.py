@@ -68,6 +68,13 @@ def test_an_installed_grader_and_its_reference_solution_are_not_shown(played: Pl
     assert neighbour == found["control"] == "done"
 
 
+def test_what_is_private_is_not_shown_below_what_is(played: Play) -> None:
+    found = played("private")
+    folder, file, neighbour = found["read"]
+    assert "done" not in (folder, file)
+    assert neighbour == "done" and set(found["control"]) == {"done"}
+
+
 def test_nothing_outside_can_be_changed(played: Play) -> None:
     found = played("files")
     assert [path for path, answer in {**found["written"], **found["made"]}.items() if answer == "done"] == []

@@ -59,6 +59,14 @@ def test_every_kind_is_unpacked(tmp_path: Path, suffix: str) -> None:
     assert stem(archive.name) == "a"
 
 
+def test_folders_that_windows_wrote_are_no_files(tmp_path: Path) -> None:
+    archive = put(
+        tmp_path / "a.zip", zipped({"hw\\": b"", "hw\\a.ipynb": b"1", "hw\\logs\\": b"", "hw\\logs\\e": b"2"})
+    )
+    assert unpack(archive, tmp_path / "out") == ()
+    assert tree(tmp_path / "out") == {"hw/a.ipynb": b"1", "hw/logs/e": b"2"}
+
+
 @pytest.mark.parametrize("page", ["cp866", "cp1251", "utf-8"])
 def test_russian_names_from_windows_are_read_right(tmp_path: Path, page: str) -> None:
     files = {"Иванов Пётр/домашнее задание.ipynb": b"1", "логи.txt": b"22", "plain": b"3"}

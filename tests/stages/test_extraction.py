@@ -91,6 +91,29 @@ def test_magics_and_shell_commands_do_not_hide_the_code_beside_them(source: str)
     assert [node.lineno for node in assigned] == [len(source.splitlines())]
 
 
+def test_a_line_that_goes_on_with_percent_is_no_magic() -> None:
+    body = '("%d"\n    % epoch)'
+    definition = found(FIT.format(body=body), "%matplotlib inline\nx = 1")["fit_generator"]
+    assert "'%d' % epoch" in definition.source
+
+
+def test_a_docstring_may_hold_what_looks_like_a_command() -> None:
+    source = found('class BatchNormFixed:\n    """\n!important\n    """')["BatchNormFixed"].source
+    assert "!important" in source
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+def test_only_what_ends_a_line_for_python_ends_one(sign: str) -> None:
+    definition = found("x = 1\r\ny = 2\r" + FIT.format(body=f"1  # text{sign}goes on"))["fit_generator"]
+    assert (definition.cell, definition.line) == (1, 3)
+
+
+def test_code_that_cannot_be_written_out_again_is_a_fault_of_its_own() -> None:
+    result = extract(cells(FIT.format(body="f'{epoch + len(\"\u00a0\")}'"), "class BatchNormFixed: ..."), NAMES)
+    assert "BatchNormFixed" in result.definitions
+    assert ("fit_generator" in result.definitions) != ("fit_generator" in result.faults)
+
+
 def test_what_is_missing_is_a_fault_and_not_an_error() -> None:
     result = extract(cells("x = 1", "def broken("), NAMES)
     assert not result.definitions

@@ -127,6 +127,40 @@ def test_of_two_notebooks_the_one_that_looks_like_the_homework_is_taken(box: Pat
     assert "a_draft.ipynb" in str(remark.message) and "hw.ipynb was graded" in str(remark.message)
 
 
+def test_results_of_an_earlier_grading_are_no_submissions(box: Path, find: Find) -> None:
+    for name in ("petrov", "sidorov"):
+        put(box / f"{name}.ipynb", notebook())
+    put(box / "reports" / "sidorov" / "executed.ipynb", notebook())
+    (box / "reports" / ".evidence").mkdir()
+    assert list(find()) == ["petrov", "sidorov"]
+
+
+def test_a_folder_that_may_not_be_read_is_somebodys_and_says_so(
+    box: Path, tmp_path: Path, find: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(box / "ivanova" / "hw.ipynb", notebook())
+    (box / "petrov").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "petrov")
+    found = find()
+    assert list(found) == ["ivanova", "petrov"]
+    with pytest.raises(UnreadableSubmission, match="petrov may not be read"):
+        read_submission(found["petrov"], tmp_path)
+
+
+def test_a_draft_among_the_named_logs_is_not_what_is_graded(box: Path, tmp_path: Path) -> None:
+    own = put(box / "hw.ipynb", notebook("x = 1"))
+    put(box / "logs" / "draft.ipynb", notebook("Sequential fit_generator BatchNormFixed", "#" * 5000))
+    candidate = Candidate(id="hw", source="hw.ipynb", path=own, logs=box / "logs")
+    assert read_submission(candidate, tmp_path, NAMES.all).notebook == own
+
+
+def test_a_suffix_in_capitals_is_a_notebooks_suffix(box: Path, tmp_path: Path) -> None:
+    own = put(box / "IVANOVA.IPYNB", notebook())
+    logs = put(box / "ivanova_logs.zip", zipped(LOGS))
+    (candidate,) = find_submissions([own, logs], tmp_path)
+    assert (candidate.path, candidate.logs) == (own, logs)
+
+
 def test_of_two_equally_likely_notebooks_the_larger_is_taken(box: Path, tmp_path: Path, find: Find) -> None:
     put(box / "a.ipynb", notebook("Sequential"))
     put(box / "b.ipynb", notebook("Sequential", "more"))

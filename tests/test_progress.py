@@ -1,0 +1,54 @@
+"""What is told while work goes on: to whoever listens, and to nobody else's harm."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from grader import cli
+from grader.commands import doctor
+from grader.sandbox import interpreter
+
+CLOSED = """
+import os, sys
+from grader.progress import display
+with display(2) as watch:
+    for name in ("a", "b"):
+        watch(name, "running")
+        watch(name, "done")
+print("all done")
+"""
+
+
+def test_a_closed_standard_error_stops_nothing() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-c", CLOSED], stdout=subprocess.PIPE, stderr=writer, text=True, check=False)
+    os.close(writer)
+    assert done.stdout == "all done\n"
+
+
+def test_a_mistake_of_ours_has_an_exit_code_of_its_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "run", lambda _: 1 // 0)
+    assert cli.main(["doctor"]) == 3
+    said = capsys.readouterr().err
+    assert "ZeroDivisionError" in said and said.rstrip().endswith("Please report it with the lines above.")
+
+
+@pytest.mark.parametrize("words", [["check", "x" * 300], ["grade", __file__, "--out", "y" * 300]])
+def test_a_name_that_no_file_can_have_is_wrong_use(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    assert cli.main(words) == 2
+    said = capsys.readouterr().err
+    assert "cannot be used (File name too long)" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("folder", [Path("/"), Path("/usr"), Path(sys.prefix), Path(sys.base_prefix)])
+def test_submissions_in_the_folder_of_python_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(cli.UsageError, match="Python lies in"):
+        interpreter.hide([folder])
