@@ -34,7 +34,10 @@ def notebook(part: str, *extra: tuple[str, str], task: str | None = None) -> tup
 
 
 def found(cells: tuple[Cell, ...]) -> dict[str, str]:
-    return {key: " ".join(words.text for words in parts) for key, parts in _by_criterion(cells, template_of(reference_folder())).items()}
+    return {
+        key: " ".join(words.text for words in parts)
+        for key, parts in _by_criterion(cells, template_of(reference_folder())).items()
+    }
 
 
 OWN = "Веса слишком велики, и softmax насыщается сразу."
