@@ -37,6 +37,12 @@ def test_an_archive_of_any_name(tmp_path: Path) -> None:
     assert submission.logs is not None and list(read_runs(submission.logs)) == ["relu"]
 
 
+def test_an_archive_of_a_class_is_not_checked_by_its_first(tmp_path: Path) -> None:
+    pack = put(tmp_path / "class.zip", zipped({f"{name}/hw.ipynb": notebook() for name in ("ivanova", "petrov")}))
+    with pytest.raises(UsageError, match="holds 2 submissions"):
+        _own(Namespace(notebook=pack, logs=None), tmp_path)
+
+
 def test_a_pipe_costs_a_remark(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "logs.zip")
     submission = read(tmp_path, tmp_path / "logs.zip")

@@ -104,4 +104,13 @@ def _own(options: argparse.Namespace, workspace: Path) -> Candidate:
         raise UsageError(
             say("There are no logs at {path}. Name the folder logs/ or an archive of it.", path=str(options.logs))
         )
-    return dataclasses.replace(find_submissions([options.notebook], workspace)[0], logs=options.logs)
+    first, *others = find_submissions([options.notebook], workspace)
+    if others:
+        raise UsageError(
+            say(
+                "{path} holds {n} submissions. Name one notebook; a class is for grader grade.",
+                path=str(options.notebook),
+                n=1 + len(others),
+            )
+        )
+    return dataclasses.replace(first, logs=options.logs)
