@@ -78,6 +78,27 @@ def load_node(path: Path) -> nbformat.NotebookNode:
     return _node(_raw(path))
 
 
+def lines_in_file(path: Path, cells: Iterable[Cell]) -> Mapping[tuple[int, int], int]:
+    """The line of the file that each line of a cell stands in, both from 1, by (cell, line): the JSON of a notebook has a text
+    for each of them. Where it has one for the whole cell, it is that one's. Raises UnreadableSubmission."""
+    text = read_file(path).decode("utf-8", "replace")
+    found: dict[tuple[int, int], int] = {}
+    at = 0
+    for cell in cells:
+        at = max(at, text.find('"source"', at))
+        for number, line in enumerate(cell.source.split("\n"), start=1):
+            place = _find_text(text, line, at)
+            at = place if place >= 0 else at
+            found[cell.index, number] = text.count("\n", 0, at) + 1
+    return found
+
+
+def _find_text(text: str, line: str, start: int) -> int:
+    """Where a line of a cell begins in the file, -1 if nowhere; with or without letters beyond ASCII spelt out."""
+    spelt = (json.dumps(line, ensure_ascii=ascii_only)[:-1] for ascii_only in (False, True))
+    return next((place for begin in spelt if (place := text.find(begin, start)) >= 0), -1)
+
+
 def read_file(path: Path) -> bytes:
     """The bytes of a regular file of at most 64 MiB. No link is followed. Raises UnreadableSubmission."""
     try:

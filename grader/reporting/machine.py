@@ -11,10 +11,13 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 from pathlib import PurePath
 
+from grader.errors import UnreadableSubmission
+from grader.formats.notebooks import lines_in_file
 from grader.language import ENGLISH, using
 from grader.records import Decision, Finding, Grade, Judgement, Message, Report, RunSummary, Severity
 from grader.reporting.text import ACTIVE, inert, one_line
@@ -184,19 +187,24 @@ _MOST = 10  # of a kind: a CI job drops the rest without a word
 
 
 def github_annotations(report: Report) -> str:
-    """The findings as workflow commands, the costliest first, at most ten of a kind (the last says how many more)."""
+    """The findings as workflow commands, the costliest first, at most ten of a kind (the last says how many more). They point
+    to lines of the notebook's file, which is what GitHub shows beside a change."""
+    lines: Mapping[tuple[int, int], int] = {}
+    if report.submission is not None:
+        with suppress(UnreadableSubmission):
+            lines = lines_in_file(report.submission.notebook, report.submission.cells)
     with using(ENGLISH):
-        return "\n".join(_annotations(report.grade))
+        return "\n".join(_annotations(report.grade, lines))
 
 
-def _annotations(grade: Grade) -> list[str]:
+def _annotations(grade: Grade, lines: Mapping[tuple[int, int], int]) -> list[str]:
     if grade.error is not None:
         return [_command("error", grade.source, "Not graded", str(grade.error))]
     found = sorted(_annotated(grade), key=lambda pair: list(_COMMANDS).index(pair[0].severity))
     return [
         line
         for severity, group in groupby(found, key=lambda pair: pair[0].severity)
-        for line in _commands(_COMMANDS[severity], grade.source, list(group))
+        for line in _commands(_COMMANDS[severity], grade.source, list(group), lines)
     ]
 
 
@@ -209,11 +217,14 @@ def _annotated(grade: Grade) -> Iterator[tuple[Finding, str]]:
         yield finding, "Remark"
 
 
-def _commands(command: str, source: str, found: list[tuple[Finding, str]]) -> Iterator[str]:
+def _commands(
+    command: str, source: str, found: list[tuple[Finding, str]], lines: Mapping[tuple[int, int], int]
+) -> Iterator[str]:
     shown = found if len(found) <= _MOST else found[: _MOST - 1]
     for finding, title in shown:
         place = cell_place(finding)
-        yield _command(command, source, f"{place}: {title}" if place else title, _body(finding))
+        line = lines.get((finding.cell or 0, finding.line or 1))
+        yield _command(command, source, f"{place}: {title}" if place else title, _body(finding), line)
     if len(shown) < len(found):
         more = f"{len(found) - len(shown)} more of this kind are in the report: run grader check to read them all."
         yield _command(command, source, "More", more)
@@ -230,11 +241,11 @@ def _body(finding: Finding) -> str:
     return "\n".join(label + one_line(str(text)) for label, text in lines if text)
 
 
-def _command(command: str, source: str, title: str, body: str) -> str:
+def _command(command: str, source: str, title: str, body: str, line: int | None = None) -> str:
     path = PurePath(source)
     # Only a path inside the checked-out repository can be shown beside its file.
     inside = source and not path.is_absolute() and ".." not in path.parts
-    file = f"file={_property(source)}," if inside else ""
+    file = f"file={_property(source)}," + (f"line={line}," if line else "") if inside else ""
     return f"::{command} {file}title={_property(title)}::{_data(inert(body))}"
 
 

@@ -6,19 +6,49 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from grader.formats.notebooks import lines_in_file, read_notebook
 from grader.language import RUSSIAN, using
 from grader.records import Finding, Report, Resources, RunSummary, Severity, Status, say
 from grader.reporting.machine import class_json, github_annotations, grades_csv, result_json
 from grader.reporting.text import ACTIVE
 
-from .factories import NASTY, finding, grade, judgement, report, tainted, ungraded
+from .factories import NASTY, finding, grade, judgement, report, submission, tainted, ungraded
+
+SOURCES = ["x = 1\n\ny = 'й'", "# text", "print(\"x = 1\")\nprint('{}')"]
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_an_annotation_points_to_the_line_of_the_file_that_holds_the_line_of_the_cell(
+    tmp_path: Path, ascii_only: bool
+) -> None:
+    cells = [new_code_cell(source, outputs=[new_output("stream", text="x = 1\n")]) for source in SOURCES]
+    path = tmp_path / "a.ipynb"
+    written = json.loads(nbformat.writes(new_notebook(cells=cells)))
+    path.write_text(json.dumps(written, indent=1, ensure_ascii=ascii_only))
+    lines = path.read_text().splitlines()
+    found = lines_in_file(path, read_notebook(path).cells)
+    for cell, source in enumerate(SOURCES, start=1):
+        for number, line in enumerate(source.split("\n"), start=1):
+            assert json.dumps(line, ensure_ascii=ascii_only)[1:-1] in lines[found[cell, number] - 1]
+    path.write_text(json.dumps(written))
+    assert set(lines_in_file(path, read_notebook(path).cells).values()) == {1}
+    path.write_text(json.dumps(written, indent=1, ensure_ascii=ascii_only))
+    seen = report(
+        submission=replace(submission(), notebook=path, cells=read_notebook(path).cells),
+        grade=grade(source="a.ipynb", criteria=(), remarks=(finding(cell=3, line=2),)),
+    )
+    assert f"file=a.ipynb,line={found[3, 2]},title=" in github_annotations(seen)
+
 
 SURFACE = Path(__file__).parents[2] / "../shared/interface.md"
 RESULT = ["format", "submission", "status", "profile", "score", "max_score", "awaiting_review", "criteria", "remarks"]
