@@ -25,6 +25,7 @@ from grader.places import opener
 from grader.records import Cell, CellKind, say
 
 _MIB = 1 << 20
+_MOST_POINTED_INTO = 8 << 20  # characters: each line of a cell is looked for
 _MAX_BYTES = 64 * _MIB
 _MAX_CELLS = 2000
 _MAX_CONTAINERS = 2_000_000  # lists and objects in the JSON: empty ones take twenty times their text's memory
@@ -80,16 +81,17 @@ def load_node(path: Path) -> nbformat.NotebookNode:
 
 def lines_in_file(path: Path, cells: Iterable[Cell]) -> Mapping[tuple[int, int], int]:
     """The line of the file that each line of a cell stands in, both from 1, by (cell, line): the JSON of a notebook has a text
-    for each of them. Where it has one for the whole cell, it is that one's. Raises UnreadableSubmission."""
+    for each of them. Where it has one for the whole cell, it is that one's. Nothing for a file of more than 8 MiB. Raises UnreadableSubmission."""
     text = read_file(path).decode("utf-8", "replace")
     found: dict[tuple[int, int], int] = {}
-    at = 0
-    for cell in cells:
-        at = max(at, text.find('"source"', at))
+    at, line_of_file = 0, 1
+    for cell in cells if len(text) <= _MOST_POINTED_INTO else ():
+        start = max(at, text.find('"source"', at))
         for number, line in enumerate(cell.source.split("\n"), start=1):
-            place = _find_text(text, line, at)
-            at = place if place >= 0 else at
-            found[cell.index, number] = text.count("\n", 0, at) + 1
+            place = max(start, _find_text(text, line, start))
+            line_of_file += text.count("\n", at, place)
+            at = start = place
+            found[cell.index, number] = line_of_file
     return found
 
 
