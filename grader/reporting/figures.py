@@ -138,7 +138,7 @@ def differs(curve: Curve) -> bool:
     band = curve.band
     if band is None or not len(curve.values):
         return True
-    low, high = (np.interp(curve.steps, band.steps, side) for side in (band.low, band.high))
+    low, high = band.range_at(curve.steps)
     with np.errstate(invalid="ignore", over="ignore"):
         outside = (curve.values < 2 * low - high) | (curve.values > 2 * high - low)
     odd = np.isfinite(curve.values) != (np.isfinite(low) & np.isfinite(high))
@@ -206,6 +206,8 @@ def _reference(band: Band | None) -> str:
     seeds = tr_n("{n} seed", "{n} seeds", len(band.values))
     if not np.isfinite(band.values).any():
         return tr("The reference solution is not finite here either ({seeds}).", seeds=seeds)
+    if not np.isfinite(band.values[:, -1]).any():
+        return tr("The reference solution does not stay finite here either ({seeds}).", seeds=seeds)
     return tr(
         "The reference solution ends between {low} and {high} ({seeds}).",
         low=number(float(band.low[-1])),

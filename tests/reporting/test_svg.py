@@ -95,6 +95,16 @@ def test_a_band_of_nan_is_said_and_not_drawn() -> None:
     assert "not finite here either (2 seeds)" in figure.sentence
 
 
+def test_a_curve_that_turns_nan_where_the_reference_does_is_like_it() -> None:
+    made = curve(n=4)
+    values = np.array([[5.0, np.nan, np.nan, np.nan], [6.0, np.nan, np.nan, np.nan]])
+    both = replace(made, values=np.array([5.5, np.nan, np.nan, np.nan]), band=Band(steps=made.steps, values=values))
+    figure = curve_figure(both, "a")
+    assert not figure.differs and "does not stay finite here either (2 seeds)" in figure.sentence
+    assert curve_figure(replace(both, values=np.array([5.5, 5.0, 5.0, 5.0])), "a").differs
+    assert curve_figure(replace(both, values=np.array([9.0, np.nan, np.nan, np.nan])), "a").differs
+
+
 def test_a_figure_says_where_nan_begins() -> None:
     figure = curve_figure(curve(n=10, bad=4), "a")
     assert figure.mark == "NaN from step 114"
