@@ -363,12 +363,9 @@ class Band:
     def high(self) -> Floats:
         return np.asarray(self.values.max(axis=0))
 
-    def range_at(self, steps: Ints) -> tuple[Floats, Floats]:
-        """Lowest and highest value at other steps [n], between the known ones in a straight line. What is not finite there
+    def at(self, steps: Ints, values: Floats) -> Floats:
+        """Something that is known at the band's steps, at other ones [n]: in a straight line between them. What is not finite
         spoils the stretches beside it, but not the known steps where they end."""
-        return self._at(steps, self.low), self._at(steps, self.high)
-
-    def _at(self, steps: Ints, values: Floats) -> Floats:
         found = np.interp(steps, self.steps, values)
         place = np.clip(np.searchsorted(self.steps, steps), 0, len(values) - 1)
         return np.asarray(np.where(self.steps[place] == steps, values[place], found))

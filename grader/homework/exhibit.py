@@ -85,7 +85,7 @@ def _usual(reference: Reference, run: str, place: Place, steps: Ints) -> Floats 
     low, high = (reference.bands.get((run, _role(place, end))) for end in _ENDS)
     if low is None or high is None:
         return None
-    return np.stack([low.range_at(steps)[0], high.range_at(steps)[1]], axis=1)
+    return np.stack([low.at(steps, low.low), high.at(steps, high.high)], axis=1)
 
 
 def _role(place: Place, end: str) -> str:

@@ -134,15 +134,19 @@ def curve_figure(curve: Curve, anchor: str) -> CurveFigure:
 
 def differs(curve: Curve) -> bool:
     """Whether a curve does something else than the reference's seeds: more than a tenth of its points lie further outside of
-    their band than that is wide. The band is of a few seeds, so that any other one leaves it now and then."""
+    their band than that is wide, are not finite where all of them are, or are where none is. The band is of a few seeds, so
+    that any other one leaves it now and then."""
     band = curve.band
     if band is None or not len(curve.values):
         return True
-    low, high = band.range_at(curve.steps)
+    fine, finite = np.isfinite(band.values), np.isfinite(curve.values)
+    low = band.at(curve.steps, np.where(fine, band.values, np.inf).min(axis=0))
+    high = band.at(curve.steps, np.where(fine, band.values, -np.inf).max(axis=0))
+    share = band.at(curve.steps, fine.mean(axis=0))
     with np.errstate(invalid="ignore", over="ignore"):
         outside = (curve.values < 2 * low - high) | (curve.values > 2 * high - low)
-    odd = np.isfinite(curve.values) != (np.isfinite(low) & np.isfinite(high))
-    return bool((outside | odd).mean() > _ODD_SHARE)
+    odd = np.where(finite, (share == 0) | outside, share == 1)
+    return bool(odd.mean() > _ODD_SHARE)
 
 
 def _role_title(role: str) -> str:
@@ -206,8 +210,9 @@ def _reference(band: Band | None) -> str:
     seeds = tr_n("{n} seed", "{n} seeds", len(band.values))
     if not np.isfinite(band.values).any():
         return tr("The reference solution is not finite here either ({seeds}).", seeds=seeds)
-    if not np.isfinite(band.values[:, -1]).any():
-        return tr("The reference solution does not stay finite here either ({seeds}).", seeds=seeds)
+    bad = int((~np.isfinite(band.values[:, -1])).sum())
+    if bad:
+        return tr("The reference solution does not stay finite here either ({bad} of {seeds}).", bad=bad, seeds=seeds)
     return tr(
         "The reference solution ends between {low} and {high} ({seeds}).",
         low=number(float(band.low[-1])),
