@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader import language
+from grader.files import replacing
 from grader.places import keras_mnist, opener, reference_folder
 
 FORMAT = "grader.receipt/1"
@@ -142,7 +143,6 @@ def read(out: Path, digest: str) -> Receipt | None:
 def write(out: Path, digest: str, printed: str, code: int) -> None:
     """Leave a receipt for the results that are in `out` now."""
     document = {"format": FORMAT, "digest": digest, "files": results(out), "printed": printed, "code": code}
-    temporary = place(out).with_suffix(".tmp")
-    temporary.parent.mkdir(parents=True, exist_ok=True)
-    temporary.write_text(json.dumps(document), encoding="utf-8")
-    temporary.replace(place(out))
+    place(out).parent.mkdir(parents=True, exist_ok=True)
+    with replacing(place(out)) as temporary:
+        temporary.write_text(json.dumps(document), encoding="utf-8")

@@ -31,6 +31,7 @@ from jupyter_client.session import Session
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 
+from grader.files import replacing
 from grader.formats.notebooks import load_node
 from grader.language import noted
 from grader.records import CellRun, CellStatus, Fault, FaultKind, Resources
@@ -351,9 +352,8 @@ def _text_of(cell: Any) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def main(argv: list[str]) -> None:

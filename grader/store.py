@@ -24,6 +24,7 @@ import numpy as np
 
 from grader.assignment import Assignment
 from grader.errors import GO_ON, BrokenReference, CannotWrite, InUse, is_of_disk
+from grader.files import replacing
 from grader.language import listed
 from grader.records import Band, Floats, Ints, Reference, say
 
@@ -128,7 +129,7 @@ def _can_lock(descriptor: int) -> bool:
 
 _HALF_WRITTEN = re.compile(
     r"\..+\.(html|json|csv|ipynb)\.\d+\.tmp|\.making-\w{8}", re.DOTALL
-)  # `_replacing`, `_replace_folder`
+)  # `replacing`, `_replace_folder`
 
 
 def _sweep(root: Path) -> None:
@@ -229,20 +230,8 @@ def write_text(path: Path, text: str) -> None:
     """Write a whole file or none of it. Raises CannotWrite when the disk does not let it."""
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _replacing(path) as temporary:
+        with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A place for what takes the place of a file when all of it is there; otherwise nothing is left of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # two judges may write the same page
-    try:
-        yield temporary
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def kept_text(folder: Path, name: str, make: Callable[[], str]) -> str:
@@ -268,7 +257,7 @@ def write_results(out: Path, identity: str, files: Mapping[str, str], executed: 
         else:
             shutil.rmtree(folder / "logs", ignore_errors=True)
         if executed is not None and executed.is_file():
-            with _replacing(folder / "executed.ipynb") as temporary:
+            with replacing(folder / "executed.ipynb") as temporary:
                 shutil.copyfile(executed, temporary)
         else:
             (folder / "executed.ipynb").unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from grader.errors import GraderError, UsageError
 from grader.exports import autograder, canvas, classroom50, criteria_csv, github, gradescope, junit, moodle
 from grader.exports.results import Result, read_results
+from grader.files import replacing
 
 Made = tuple[bytes, Sequence[str]]  # what is written, and what an instructor must know
 
@@ -31,12 +32,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _write(path: Path, data: bytes) -> None:
     """A whole file or none of it. Raises GraderError where it cannot be written."""
-    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
     try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise GraderError(f"{path} cannot be written: {error.strerror}. Name another file with --into.") from error
 
 

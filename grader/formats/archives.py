@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 from grader.errors import GraderError, UnreadableSubmission
+from grader.files import printable
 from grader.language import Message, noted, say
 from grader.places import opener
 
@@ -147,7 +148,7 @@ def _guarded(archive: Path) -> Iterator[None]:
 
 
 def _shown(name: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in name[-200:])
+    return printable(name[-200:])
 
 
 class _Allowance:

@@ -14,7 +14,7 @@ from tensorboard.compat.proto import event_pb2
 
 from grader.records import Floats, Ints
 
-_MASK = 0xA282EAD8
+_MASK = 0xA282EAD8  # a checksum of data that hold checksums is masked
 
 
 def scalar_file(series: Mapping[str, tuple[Ints, Floats]]) -> bytes:
@@ -30,9 +30,10 @@ def scalar_file(series: Mapping[str, tuple[Ints, Floats]]) -> bytes:
 
 def _record(data: bytes) -> bytes:
     length = struct.pack("<Q", len(data))
-    return length + _checksum(length) + data + _checksum(data)
+    return length + checksum(length) + data + checksum(data)
 
 
-def _checksum(data: bytes) -> bytes:
+def checksum(data: bytes) -> bytes:
+    """The masked CRC-32C of TensorFlow's record format, as it stands in a file [4 bytes]."""
     crc = google_crc32c.value(data)
     return struct.pack("<I", (((crc >> 15) | (crc << 17)) + _MASK) & 0xFFFFFFFF)

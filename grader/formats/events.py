@@ -18,11 +18,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
-import google_crc32c
 import numpy as np
 from google.protobuf.message import DecodeError
 from tensorboard.compat.proto import event_pb2
 
+from grader.formats.event_writer import checksum
 from grader.language import counted, listed
 from grader.places import opener
 from grader.records import FileState, Floats, Histograms, Ints, LogFile, Message, Run, Scalars, say
@@ -43,8 +43,6 @@ _MAX_BUCKETS = 100_000
 
 _DIGITS = re.compile(r"(\d{1,18})")
 _LENGTH = struct.Struct("<Q")
-_CRC = struct.Struct("<I")
-_MASK = 0xA282EAD8  # of TensorFlow's record format: a checksum of data that hold checksums is masked
 
 _FLOAT, _DOUBLE = 1, 2  # DataType in tensorflow's types.proto
 _DTYPES: dict[int, np.dtype[Any]] = {_FLOAT: np.dtype("<f4"), _DOUBLE: np.dtype("<f8")}
@@ -322,9 +320,7 @@ _LENGTH_SUM, _DATA_SUM = say("length"), say("data")
 
 
 def _check_crc(data: bytes, stored: bytes, offset: int, what: Message) -> None:
-    crc: int = google_crc32c.value(data)
-    masked = (((crc >> 15) | (crc << 17)) + _MASK) & 0xFFFFFFFF
-    if stored != _CRC.pack(masked):
+    if stored != checksum(data):
         raise _UnreadableError(
             FileState.DAMAGED,
             say("the checksum of the {what} is wrong in the record at byte {offset}", what=what, offset=offset),

@@ -20,6 +20,7 @@ from typing import Any
 import nbformat
 
 from grader.errors import UnreadableSubmission
+from grader.files import printable
 from grader.language import noted
 from grader.places import opener
 from grader.records import Cell, CellKind, say
@@ -131,8 +132,7 @@ _TOO_BIG = noted(
 
 
 def _refused(name: str, template: str, **values: str | int | float) -> UnreadableSubmission:
-    shown = "".join(c if c.isprintable() else "?" for c in name)
-    return UnreadableSubmission(say(template, name=shown, **values))
+    return UnreadableSubmission(say(template, name=printable(name), **values))
 
 
 # --- from bytes to JSON ----------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.errors import UnreadableSubmission, UsageError
+from grader.files import printable
 from grader.formats import archives
 from grader.formats.notebooks import NotebookFile, read_notebook
 from grader.language import listed
@@ -497,7 +498,7 @@ def _of_attempts(candidate: Candidate) -> Iterator[Finding]:
         sentence = say("{system} marks this as handed in late.", system=candidate.student.system)
         yield Finding(code="intake.late", severity=Severity.INFO, message=sentence)
     if candidate.student is not None and candidate.earlier:
-        attempt, names = candidate.student.attempt, ", ".join(map(_shown, candidate.earlier[-5:]))
+        attempt, names = candidate.student.attempt, ", ".join(map(printable, candidate.earlier[-5:]))
         sentence = say("This is attempt {attempt}, and the one that counts; not {names}.", attempt=attempt, names=names)
         yield Finding(code="intake.earlier_attempt", severity=Severity.INFO, message=sentence)
 
@@ -534,7 +535,7 @@ class _Handed:
         self.places.append(path)
         if _is_closed(path):
             sentence = "The folder {name} may not be read by this user. Give yourself the right to, and grade again."
-            self.troubles.append(UnreadableSubmission(say(sentence, name=_shown(path.name))))
+            self.troubles.append(UnreadableSubmission(say(sentence, name=printable(path.name))))
         for folder in _all_folders(_look(path, "", holds=self.holds)):
             self.notebooks |= {notebook: _below(folder, notebook) for notebook in folder.notebooks}
             for archive in (*folder.archives_of(_Holds.WORK), *folder.archives_of(_Holds.LOGS)):
@@ -559,7 +560,7 @@ class _Handed:
         self.room -= sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
         if notes:
             sentence = say(
-                "Some files of {name} were left out: {notes}.", name=_shown(path.name), notes=listed(notes, "; ")
+                "Some files of {name} were left out: {notes}.", name=printable(path.name), notes=listed(notes, "; ")
             )
             self.remarks.append(_remark("intake.left_out", sentence))
         self.add_folder(target)
@@ -582,7 +583,7 @@ def _choose(handed: _Handed, names: Collection[str]) -> tuple[Path, NotebookFile
         if handed.troubles:
             raise handed.troubles[0]
         raise UnreadableSubmission(
-            say("There is no notebook in {name}: hand in the .ipynb file.", name=_shown(handed.name))
+            say("There is no notebook in {name}: hand in the .ipynb file.", name=printable(handed.name))
         )
     readable = dict(_readable(paths[:_MAX_NOTEBOOKS])) if len(paths) > 1 else {}
     if not readable:
@@ -615,14 +616,10 @@ def _two_notebooks(taken: str, others: Sequence[str]) -> Iterator[Finding]:
     if others:
         sentence = say(
             "Several notebooks were handed in: {taken} was graded, not {others}. Hand in one notebook.",
-            taken=_shown(taken),
-            others=", ".join(_shown(other) for other in others[:5]),
+            taken=printable(taken),
+            others=", ".join(printable(other) for other in others[:5]),
         )
         yield _remark("intake.two_notebooks", sentence)
-
-
-def _shown(name: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in name)
 
 
 # --- logs ------------------------------------------------------------------------------------------------------------
