@@ -137,7 +137,7 @@ def _sweep(root: Path) -> None:
     among files of others: there only what is called as ours are goes."""
     evidence = [path for pattern in ("*/making-*", "*.tmp", "pages/*/.*.tmp") for path in root.glob(pattern)]
     beside = [path for pattern in (".*", "*/.*") for path in root.parent.glob(pattern)]
-    for left in [*evidence, *(path for path in beside if _HALF_WRITTEN.fullmatch(path.name))]:
+    for left in {*evidence, *(path for path in beside if _HALF_WRITTEN.fullmatch(path.name))}:
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left)
         else:
