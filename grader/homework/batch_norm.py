@@ -85,9 +85,12 @@ def normalises(case: Case, assignment: Assignment) -> Verdict:
     if unlike is not None:
         return unlike
     largest = math.inf if assignment.is_students else assignment.thresholds["largest_epsilon"]
-    findings = [f for case_name in ("ordinary", "wide") if (f := _off_formula(evidence, case_name, largest, case))][:1]
+    findings = [
+        f for case_name in ("ordinary", "wide", "narrow") if (f := _off_formula(evidence, case_name, largest, case))
+    ][:1]
     findings = findings or _keeps_something(evidence, case)
     findings += [f for case_name in ("constant", "single") if (f := _not_finite_on(evidence, case_name, case))][:1]
+    findings = findings or [f for f in [_off_beside_constants(evidence, largest, case)] if f is not None]
     if findings and is_untouched(case, WANTED):
         findings = [_untouched(case), *findings]
     return failed(*findings) if findings else passed()
@@ -125,6 +128,20 @@ def _off_formula(evidence: Evidence, name: str, largest: float, case: Case) -> F
     return _wrong(case, message, say("mean 0 and standard deviation 1 in each column"), means)
 
 
+def _off_beside_constants(evidence: Evidence, largest: float, case: Case) -> Finding | None:
+    """The finding for a layer that lets constant features spoil the others."""
+    x = evidence.question.arrays["constant_x"].astype(np.float64)
+    out, varying = _answer(evidence, "constant_plain"), x.std(axis=0) > 0
+    if out is None or out.shape != x.shape or _is_normalised(out[:, varying], x[:, varying], largest):
+        return None
+    if _is_normalised_beside_affine(evidence, "constant", x, largest, varying):
+        return None
+    message = say("In a batch with constant features BatchNormFixed does not normalise the other features either.")
+    low, high = (float(f(out[:, varying].std(axis=0))) for f in (np.min, np.max))
+    found = say("deviations {low:.3g} to {high:.3g}", low=low, high=high)
+    return _wrong(case, message, say("standard deviation 1 in each column that varies"), found, _EACH_BY_ITSELF)
+
+
 def _keeps_something(evidence: Evidence, case: Case) -> list[Finding]:
     """The finding for a layer that gives another output for a batch when it was fed another one before."""
     alone, after = (_answer(evidence, name) for name in ("wide_plain", "again_plain"))
@@ -151,18 +168,24 @@ def _is_normalised(out: Floats, x: Floats, largest: float) -> bool:
     return shaped and bool(np.all(ratio >= smallest)) and bool(np.all(ratio <= 1 + 1e-5))
 
 
-def _is_normalised_beside_affine(evidence: Evidence, name: str, x: Floats, largest: float) -> bool:
+def _is_normalised_beside_affine(
+    evidence: Evidence, name: str, x: Floats, largest: float, columns: NDArray[np.bool_] | slice = slice(None)
+) -> bool:
     """The same of a layer that uses gamma and beta wrongly, in each other's place or not at all: that is bn.affine's."""
     out = _answer(evidence, f"{name}_affine")
     if out is None or out.shape != x.shape:
         return False
     gamma, beta = (float(evidence.question.arrays[key]) for key in ("gamma", "beta"))
     pairs = ((scale, shift) for scale in (1.0, gamma, beta) for shift in (0.0, gamma, beta))
-    return any(_is_normalised((out - shift) / scale, x, largest) for scale, shift in pairs)
+    return any(_is_normalised((out[:, columns] - shift) / scale, x[:, columns], largest) for scale, shift in pairs)
 
 
 _ALL_THAT_IS_MISSING = say(
     "Mean and deviation are taken over the batch (axis 0); a small epsilon in the denominator is all that is missing."
+)
+_EACH_BY_ITSELF = say(
+    "Keep the denominator away from 0 for each feature by itself, for example with a small epsilon: the other features are "
+    "divided by their own deviation as ever."
 )
 _ANEW = say("Compute mean and deviation anew in each call, from the batch alone, and keep nothing of them in self.")
 

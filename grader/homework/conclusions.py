@@ -29,20 +29,28 @@ _PART_WORD = re.compile(r"^\W{0,9}(?:задани|част|пункт|task|part)
 _WHOLE = re.compile(r"общ|итог|все\w* эксперимент|summary|overall|conclusions\b|выводы\b", re.I)
 _MARK = re.compile(
     r"[*_#> ]{0,9}(?:(?:ваш[иае]?|мо[йяеи]|your|my)\s+)?"
-    r"(?:комментари[йи]|вывод[ы]?|ответ[ы]?|comments?|conclusions?|answers?)\s?(?:[*_]{0,3}\s?:\s?[*_]{0,3}|[*_]{1,3}\s?$)",
+    r"(?:комментари[йи]|вывод[ы]?|ответ[ы]?|comments?|conclusions?|answers?)\s?"
+    r"(?:[*_]{0,3}\s?:\s?[*_]{0,3}|\.[*_]{1,3}|[*_]{1,3}\s?$)",
     re.I | re.M,
 )
 _NAMED = re.compile(r"(?<=[/'\"])[\w-]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _FEWEST_WORDS = 2
 _LABEL_WORDS = 5  # a heading, a bold line or a quotation of so many words at most names what follows
+_SENTENCE_WORDS = 3  # a bold line of so many words that ends like a sentence is one
+_TEXT_CELL = re.compile(r"%%(?:markdown|html|latex)\b[^\n]*\n")  # code that is shown as text
+_SHOWN_BY = frozenset({"print", "Markdown", "HTML", "Latex", "display", "display_markdown", "display_html"})
+_CONCLUDES = re.compile(r"вывод|итог|комментари|conclu|summary", re.I)
+_GIVEN_WORDS = (
+    5  # of a line that are looked for anywhere in the template: it may have been copied with other line breaks
+)
 _MOST_TEXT, _MOST_LINE = 20_000, 2_000  # characters of a cell and of a line that are looked at: nobody reads more
 _MOST_CODE, _MOST_ALL = 100_000, 1_000_000  # of a cell of code whose comments are read, and of all cells together
 _FEWEST_WORDS_BESIDE_GIVEN = 8  # in the task's own cell a shorter rest is the task's
 _FEWEST_WORDS_IN_CODE = 8  # comments in a code cell are a conclusion only when they are more than a label
 _PLACEHOLDER = re.compile(
     r"^\W*(?:to.?do|fixme|tbd|xxx|lorem ipsum|(?:напи(?:сать|шу)|дописать|заполнить|добавить)\b.{0,40}(?:позже|потом|вывод|коммент)|"
-    r"(?:здесь|тут|сюда)\b.{0,40}(?:вывод|текст|ответ|коммент)|(?:your|write|put)\b.{0,30}\bhere\b)",
+    r"(?:здесь|тут|сюда)\b.{0,40}(?:вывод|текст|ответ|коммент)\w*\W*(?:\w+\W*){0,2}$|(?:your|write|put)\b.{0,30}\bhere\b)",
     re.I,
 )
 _IMPERATIVE = r"^\W{0,9}(?:(?:затем|потом|далее|теперь|также|и)\W{1,9})?(?:не\s+)?\w+(?:йте|ите|ьте)(?:сь)?\b"
@@ -127,7 +135,7 @@ def raw(case: Case, assignment: Assignment) -> Verdict:
 @lru_cache(maxsize=2)
 def _by_criterion(cells: tuple[Cell, ...], template: tuple[Cell, ...]) -> Mapping[str, tuple[_Words, ...]]:
     """Words by criterion: those of its part; where there are none, those that stand elsewhere and speak of it."""
-    words, begins = tuple(_own_words(cells, _lines_of(template))), _beginnings(cells)
+    words, begins = tuple(_own_words(cells, _Given.of(template))), _beginnings(cells)
     found = {part: tuple(w for w in words if w.part == part) for part in _PARTS}
     for part in _PARTS:
         if not _enough(found[part]):
@@ -165,7 +173,7 @@ def _beginnings(cells: tuple[Cell, ...]) -> Mapping[str, int]:
     return dict(reversed(named))
 
 
-def _own_words(cells: tuple[Cell, ...], template: frozenset[str]) -> Iterator[_Words]:
+def _own_words(cells: tuple[Cell, ...], template: _Given) -> Iterator[_Words]:
     """What the student wrote, in order, as far as anybody would read it."""
     part: str | None = "1"
     left = _MOST_ALL
@@ -173,8 +181,9 @@ def _own_words(cells: tuple[Cell, ...], template: frozenset[str]) -> Iterator[_W
         left -= min(len(cell.source), _MOST_CODE if cell.kind is CellKind.CODE else _MOST_TEXT)
         if left < 0:
             return
-        if cell.kind is CellKind.MARKDOWN:
-            for part, text in _sections(_plain(cell.source), part):  # noqa: B020 - the last section's part goes on
+        if cell.kind is CellKind.MARKDOWN or _TEXT_CELL.match(cell.source):
+            source = _TEXT_CELL.sub("", cell.source, count=1)
+            for part, text in _sections(_plain(source), part):  # noqa: B020 - the last section's part goes on
                 yield from _kept(part, cell, _without_given(text, template), 1)
         elif cell.kind is CellKind.CODE:
             part = _part_of_code(cell, part)
@@ -212,18 +221,24 @@ def _sections(text: str, part: str | None) -> Iterator[tuple[str | None, str]]:
 def _part_of_heading(title: str, part: str | None, *, bare: bool) -> str | None:
     """The part that a heading begins. Below a mark a `bare` number is the student's own numbering."""
     numbered = _NUMBERED.match(title)
-    if numbered and (bare or _PART_WORD.match(title)):
-        return numbered.group(1)
     topics = [number for number, topic in _TOPICS.items() if topic.search(title)]
+    if numbered and (_PART_WORD.match(title) or (bare and _is_of_part(title, numbered, topics))):
+        return numbered.group(1)
     if len(topics) == 1:
         return topics[0]
     return None if _WHOLE.search(title) and part == "4" and not _MARK.fullmatch(title.strip()) else part
 
 
+def _is_of_part(title: str, numbered: re.Match[str], topics: Sequence[str]) -> bool:
+    """Whether the number that a title begins with is a part's: «3. Почему», «3» and «3 Батч-норм», but not «3 причины»."""
+    after = title[numbered.end(1) :]
+    return not after.strip() or after.lstrip()[0] in ".,:)" or numbered.group(1) in {*topics, "1"}
+
+
 # --- whose words ----------------------------------------------------------------------------------------------------
 
 
-def _without_given(text: str, template: frozenset[str]) -> str:
+def _without_given(text: str, template: _Given) -> str:
     """A text without the task's own words: what stands after the first mark, and before it or without one, what is left
     without the lines that the template has and those that speak to the student."""
     mark = _MARK.search(text)
@@ -240,13 +255,11 @@ def _title(line: str) -> str:
     return heading.group(1) if heading else ""
 
 
-def _own_lines(text: str, template: frozenset[str], *, given: bool) -> str:
+def _own_lines(text: str, template: _Given, *, given: bool) -> str:
     """The lines that are the student's. Where the task's words are `given`, a paragraph that asks for something is its."""
     kept = []
     for paragraph in re.split(r"\n\s*\n", text):
-        lines = [
-            line for line in paragraph.splitlines() if _key(line) not in template and not _is_label(line, given=given)
-        ]
+        lines = [line for line in paragraph.splitlines() if not template.has(line) and not _is_label(line, given=given)]
         own = "\n".join(lines).strip().strip("-—_*#> \n")
         if own and not _only_asks(own) and not (given and _requests(own)):
             kept.append(own)
@@ -258,7 +271,9 @@ def _is_label(line: str, *, given: bool) -> bool:
     also a long one."""
     plain = line.strip()
     set_apart = bool(re.fullmatch(r"\*\*[^*]{1,400}\*\*", plain) or _HEADING.match(line) or plain.startswith(">"))
-    if set_apart and (given or len(_LETTERS.findall(plain)) <= _LABEL_WORDS):
+    words = len(_LETTERS.findall(plain))
+    says_something = words >= _SENTENCE_WORDS and bool(re.search(r"[.!…][*_ ]*$", plain))
+    if set_apart and (given or (words <= _LABEL_WORDS and not says_something)):
         return True
     return plain.startswith(("$ ", "`$ ")) or bool(_PLACEHOLDER.match(plain))
 
@@ -302,8 +317,17 @@ def _only_comments(source: str) -> str:
     strings = [n.value.value for n in body if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)]
     comments = [line.strip().lstrip("#") for line in source.splitlines() if line.strip().startswith("#")]
     if len(strings) < len(body) or any(not isinstance(s, str) for s in strings):  # it does something
-        return _from_mark("\n".join(comments))
+        return "\n\n".join(filter(None, (_from_mark("\n".join(comments)), _shown_texts(body))))
     return "\n".join([*comments, *map(str, strings)])
+
+
+def _shown_texts(body: Iterable[ast.stmt]) -> str:
+    """Texts that a cell prints or displays as they stand in it, if they say that they conclude something."""
+    calls = [node for statement in body for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    names = [getattr(call.func, "id", getattr(call.func, "attr", "")) for call in calls]
+    shown = [argument for call, name in zip(calls, names, strict=True) if name in _SHOWN_BY for argument in call.args]
+    texts = [a.value for a in shown if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    return "\n".join(texts) if any(_CONCLUDES.search(text) for text in texts) else ""
 
 
 def _from_mark(text: str) -> str:
@@ -312,10 +336,22 @@ def _from_mark(text: str) -> str:
     return text[mark.start() :] if mark else ""
 
 
-def _lines_of(template: tuple[Cell, ...]) -> frozenset[str]:
-    """The lines of the template's texts, by their words."""
-    texts = (_plain(cell.source) for cell in template if cell.kind is CellKind.MARKDOWN)
-    return frozenset(key for text in texts for line in text.splitlines() if (key := _key(line)))
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """The words that everybody was given: the template's lines, and all of them in a row."""
+
+    lines: frozenset[str]
+    text: str
+
+    @classmethod
+    def of(cls, template: tuple[Cell, ...]) -> _Given:
+        texts = [_plain(cell.source) for cell in template if cell.kind is CellKind.MARKDOWN]
+        lines = frozenset(key for text in texts for line in text.splitlines() if (key := _key(line)))
+        return cls(lines=lines, text=f" {_key(' '.join(texts))} ")
+
+    def has(self, line: str) -> bool:
+        key = _key(line)
+        return key in self.lines or (key.count(" ") >= _GIVEN_WORDS - 1 and f" {key} " in self.text)
 
 
 def _key(line: str) -> str:

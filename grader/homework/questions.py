@@ -17,7 +17,7 @@ _STEPS = 19  # an epoch: as 469 steps modulo 50, so that `step % 50 == 0` behave
 EPOCH, VALIDATION = 469, 79  # batches of the homework's own sets: a loop that ends later ends nothing early
 _FEWEST_BOUND = 8
 _LARGE = 200.0  # inputs so large give gradients in the hundreds, as the homework's `relu` has: clipping shows
-_CASES = ("ordinary", "wide", "constant", "single")
+_CASES = ("ordinary", "wide", "narrow", "constant", "single")
 
 
 def draw(definitions: Mapping[str, Definition], rng: np.random.Generator) -> tuple[Question, ...]:
@@ -186,6 +186,7 @@ def _batch_norm(definition: Definition, rng: np.random.Generator) -> Question:
     inputs = {
         "ordinary": rng.normal(size=(rows, columns)) * rng.uniform(3, 9, columns) + rng.uniform(-8, 8, columns),
         "wide": rng.normal(size=(2 * rows, columns)) * 10 ** rng.uniform(0.5, 3, columns) + rng.normal(size=columns),
+        "narrow": rng.normal(size=(rows, columns)) * rng.uniform(0.25, 0.6, columns) + rng.uniform(-2, 2, columns),
         "constant": _with_constants(rng, rows, columns),
         "single": rng.normal(size=(1, columns)) * 3,
     }

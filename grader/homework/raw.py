@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from grader.assignment import Assignment
 from grader.contract import blocked, failed, partial, passed, undecided
 from grader.homework.common import evidence_for, is_untouched, not_found, probe_fault, unlike_notebook
-from grader.homework.experiments import model_of, needs_training, problems
+from grader.homework.experiments import model_of, needs_training, problems, too_short
 from grader.language import counted
 from grader.records import Case, Evidence, Finding, Message, SequenceUse, Verdict, say
 
@@ -102,7 +102,8 @@ def run(case: Case, assignment: Assignment) -> Verdict:
         return passed()
     scaled = [sequence for sequence in model.sequences if not (sequence.high >= _PIXELS and sequence.low >= 0.0)]
     if not scaled:
-        return passed()
+        short = too_short(case, assignment, RAW)
+        return failed(short) if short is not None else passed()
     if function_is_wrong and len(scaled) == len(model.sequences):
         return blocked("raw.preprocess", _scaled_finding(scaled))
     return partial(0.5 if len(scaled) < len(model.sequences) else 0.0, _scaled_finding(scaled))

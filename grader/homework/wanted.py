@@ -10,7 +10,7 @@ WANTED = (
         attribute=("Sequential", "fit_generator"),
         parameters=("train_seq", "eval_seq", "epoch", "loss", "optimizer", "writer"),
     ),
-    Wanted(name="BatchNormFixed"),
+    Wanted(name="BatchNormFixed", parameters=("name",)),
     Wanted(name="preprocess", keyword=("MNISTSequence", "preprocess"), place=3),
 )
 _GIVEN = frozenset({"MNISTSequence", "Dense", "DenseSmart", "BatchNormFlawed", "Sequential"})

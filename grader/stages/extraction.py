@@ -49,8 +49,8 @@ class Statement:
 class Wanted:
     """A definition that the brief names. `attribute` is set for a method that is patched onto a class: then whatever
     the notebook puts there is wanted, under any name. `keyword` is set for a function that is handed over by keyword
-    (`call(..., keyword=function)`), or at the place `place`, from 0. `parameters` are those of a method that the library's own has, without self: others
-    that most calls of the notebook pass are passed along."""
+    (`call(..., keyword=function)`), or at the place `place`, from 0. `parameters` are those that the library's own has, of a
+    method or of the making of a class, without self: others that most calls of the notebook pass are passed along."""
 
     name: str
     attribute: tuple[str, str] | None = None
@@ -451,35 +451,39 @@ def _standing_in(method: ast.FunctionDef, kind: ast.ClassDef, origin: Statement,
 
 def _with_arguments(target: _Target, handing: Sequence[_Handing], wanted: Wanted) -> _Target:
     """The same, with those arguments that most calls of the notebook pass beside the library's own."""
-    if not wanted.parameters or wanted.attribute is None:
+    called = wanted.attribute[1] if wanted.attribute else target.name
+    made, own = _maker(target.node), len(wanted.parameters)
+    if made is None or not own:
         return target
-    calls = [node for _, node in handing if isinstance(node, ast.Call) and _last_part(node.func) == wanted.attribute[1]]
-    known = _all_arguments(target.node) - set(wanted.parameters)
-    passed = Counter(argument for call in calls for argument in _extra_arguments(call, target.node, wanted, known))
+    calls = [node for _, node in handing if isinstance(node, ast.Call) and _last_part(node.func) == called]
+    places = [argument.arg for argument in made.args.args[1:]]
+    known = {*places, *(argument.arg for argument in made.args.kwonlyargs)} - {*wanted.parameters, *places[:own]}
+    passed = Counter(argument for call in calls for argument in _extra_arguments(call, places[own:], own, known))
     usual = {name: text for (name, text), times in passed.items() if 2 * times > len(calls)}
     if not usual:
         return target
     words = "".join(f", {name}={text}" for name, text in usual.items())
-    code = f"import functools\n{_IN_PLACE} = functools.partialmethod({target.name}{words})"
+    partial = "partialmethod" if wanted.attribute else "partial"
+    code = f"import functools\n{_IN_PLACE} = functools.{partial}({target.name}{words})"
     node = ast.If(test=ast.Constant(value=True), body=[target.statement.node, *ast.parse(code).body], orelse=[])
     statement = replace(target.statement, node=ast.fix_missing_locations(node))
     return replace(target, statement=statement, name=_IN_PLACE)
 
 
-def _extra_arguments(call: ast.Call, node: ast.AST, wanted: Wanted, known: Set[str]) -> Iterator[tuple[str, str]]:
-    """(name, value as code) of constant arguments that the library's own method does not take."""
-    own = len(wanted.parameters)
-    names = (a.arg for a in node.args.args[1 + own :]) if isinstance(node, ast.FunctionDef) else ()
+def _maker(node: ast.AST) -> ast.FunctionDef | None:
+    """The function itself, or how a class is made."""
+    inside = node.body if isinstance(node, ast.ClassDef) else [node]
+    wanted = "__init__" if isinstance(node, ast.ClassDef) else getattr(node, "name", None)
+    return next((found for found in inside if isinstance(found, ast.FunctionDef) and found.name == wanted), None)
+
+
+def _extra_arguments(call: ast.Call, names: Sequence[str], own: int, known: Set[str]) -> Iterator[tuple[str, str]]:
+    """(name, value as code) of constant arguments that the library's own does not take: `names` are those that follow its
+    `own` places."""
     by_place = zip(names, call.args[own:], strict=False)
     for name, value in (*by_place, *((k.arg, k.value) for k in call.keywords)):
         if name is not None and name in known and isinstance(value, ast.Constant):
             yield name, ast.unparse(value)
-
-
-def _all_arguments(node: ast.AST) -> frozenset[str]:
-    if not isinstance(node, ast.FunctionDef):
-        return frozenset()
-    return frozenset(a.arg for a in (*node.args.args[1:], *node.args.kwonlyargs))
 
 
 def _synthetic(node: ast.stmt, origin: Statement, name: str) -> _Target:
@@ -491,7 +495,7 @@ def _synthetic(node: ast.stmt, origin: Statement, name: str) -> _Target:
 
 
 def _definition(wanted: Wanted, target: _Target, statements: Sequence[Statement], given: frozenset[str]) -> Definition:
-    needed = _closure(target.statement, statements, given)
+    needed = _closure(target.statement, statements, given, wanted.attribute)
     parts = [ast.unparse(statement.node) for statement in needed]
     return Definition(
         wanted=wanted.name,
@@ -503,12 +507,17 @@ def _definition(wanted: Wanted, target: _Target, statements: Sequence[Statement]
     )
 
 
-def _closure(target: Statement, statements: Sequence[Statement], given: frozenset[str]) -> list[Statement]:
+def _closure(
+    target: Statement, statements: Sequence[Statement], given: frozenset[str], place: tuple[str, str] | None
+) -> list[Statement]:
     """The target and every statement that binds a name it needs, in the notebook's order. Of a name that is defined
-    anew (def, class, import) only the last time counts; statements that train are left out."""
+    anew (def, class, import) only the last time counts; statements that train are left out. A method finds by itself what else
+    the notebook puts into the class of its `place`."""
     binding = _by_name(statements)
     later = [s for s in statements if s.order > target.order and target.binds & s.binds and not s.trains]
-    bases = [s for s in statements if _patched_class(s.node) in target.needs & given and not s.trains]
+    classes = (target.needs | ({place[0]} if place else frozenset())) & given
+    patches = [(s, _patch(s.node, given)) for s in statements if not s.trains]
+    bases = [s for s, patch in patches if patch and patch[0] in classes and patch != place]
     chosen = {s.order: s for s in (target, *later, *bases)}  # what changes it, or what it derives from, belongs to it
     open_names, closed = set().union(*(s.needs for s in chosen.values())), set(given)
     while open_names:
@@ -521,13 +530,18 @@ def _closure(target: Statement, statements: Sequence[Statement], given: frozense
     return [chosen[order] for order in sorted(chosen)]
 
 
-def _patched_class(node: ast.stmt) -> str | None:
-    """The class in `Class.method = value` and `setattr(Class, "method", value)`, as a statement of its own."""
+def _patch(node: ast.stmt, given: frozenset[str]) -> tuple[str, str] | None:
+    """Class and method of `Class.method = value`, `setattr(Class, "method", value)`, and of a function under a decorator that
+    is given one of the library's classes."""
     match node:
-        case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=name))]):
-            return name
-        case ast.Expr(value=ast.Call(func=ast.Name(id="setattr"), args=[ast.Name(id=name), *_])):
-            return name
+        case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=name), attr=attr)]):
+            return name, attr
+        case ast.Expr(
+            value=ast.Call(func=ast.Name(id="setattr"), args=[ast.Name(id=name), ast.Constant(value=attr), *_])
+        ):
+            return name, str(attr)
+        case ast.FunctionDef(decorator_list=[ast.Call(args=[ast.Name(id=name), *_]), *_], name=attr) if name in given:
+            return name, attr
     return None
 
 
