@@ -96,7 +96,7 @@ def evidence_key(submission: Submission, found: Extraction, setup: Setup) -> str
             "cells": [(cell.kind, cell.source) for cell in submission.cells],
             "definitions": [(definition.wanted, definition.source) for definition in found.definitions.values()],
             "library": store.digest_of(setup.plan.library),
-            "data": setup.data_digest,
+            "data": [setup.data_digest, setup.plan.first],
             "seed": setup.plan.seed,
             "limits": [setup.plan.seconds, setup.plan.seconds_per_cell, setup.plan.output_mib, repr(setup.plan.limits)],
             "sandbox": setup.plan.mechanism,

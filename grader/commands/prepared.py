@@ -11,7 +11,7 @@ from pathlib import Path
 
 from grader import store
 from grader.assignment import load_assignment
-from grader.data import load, save, slice_for
+from grader.data import as_large_as_mnist, load, save
 from grader.errors import BrokenReference
 from grader.homework import HOMEWORK
 from grader.pipeline import Setup
@@ -38,7 +38,8 @@ def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bo
     mechanism = choose(allow_unconfined=options.without_sandbox or own_code)
     alone = store.held(evidence) if evidence else nullcontext()
     with alone, tempfile.TemporaryDirectory(prefix="gr-data-") as folder, _worker(mechanism) as worker:
-        data = slice_for(load(options.data), profile.train, profile.test)
+        whole = load(options.data)
+        data = as_large_as_mnist(whole) if profile.train else whole
         path = Path(folder, "mnist.npz")
         save(data, path)
         Path(folder).chmod(0o755)
@@ -49,6 +50,7 @@ def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bo
             seed=assignment.seed,
             mechanism=mechanism,
             accelerated=not options.no_acceleration,
+            first=(profile.train, profile.test, len(data.x_test)) if profile.train else None,
             worker=worker,
             seconds=profile.seconds,
             seconds_per_cell=profile.seconds_per_cell,

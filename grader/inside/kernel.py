@@ -15,6 +15,7 @@ from pathlib import Path
 
 import accelerate
 import observe
+import shorten
 import tensorflow as tf
 
 # The kernel's own modules must come before a name that a notebook may shadow.
@@ -107,6 +108,8 @@ def main():
     silence_tensorboard(app.shell)
     place_commands(app.shell)
     observe.install(app.shell, library, settings["trace"], lambda: fix_seeds(settings["seed"]))
+    if settings["first"]:
+        shorten.install(app.shell, library, settings["first"])
     sys.argv = ["ipykernel_launcher"]
     sys.path[0] = ""
     os.environ.pop("JPY_PARENT_PID", None)

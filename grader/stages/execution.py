@@ -148,6 +148,7 @@ def _write_settings(workspace: Path, spec: Spec, plan: Plan) -> None:
         "seed": plan.seed,
         "accelerated": plan.accelerated,
         "trace": box.at("/trace/trace.jsonl"),
+        "first": plan.first,
     }
     path = workspace / "settings" / "settings.json"
     path.write_text(json.dumps(settings))

@@ -1,0 +1,80 @@
+"""The fast profile shortens the course library's sequences, whoever defines them, and nothing else."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import grader
+
+FIRST = (24, 12, 100)
+
+
+def module() -> Any:
+    path = Path(grader.__file__).parent / "inside" / "shorten.py"
+    spec = importlib.util.spec_from_file_location("shorten", path)
+    assert spec is not None and spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+def sequence_class() -> Any:
+    class MNISTSequence:
+        def __init__(self, X: Any, y: Any, batch_size: int, preprocess: Any = None) -> None:
+            self.kept = len(X), len(y), batch_size, preprocess
+
+    return MNISTSequence
+
+
+@pytest.fixture
+def kind() -> Any:
+    made = sequence_class()
+    module().shorten(made, FIRST)
+    return made
+
+
+@pytest.mark.parametrize(("images", "kept"), [(600, 24), (500, 24), (100, 12), (24, 24), (10, 10), (0, 0)])
+def test_a_sequence_holds_the_first_images_and_of_the_test_set_the_first_of_that(
+    kind: Any, images: int, kept: int
+) -> None:
+    X, y = np.zeros((images, 28, 28)), np.zeros(images)
+    assert kind(X, y, 8).kept == (kept, kept, 8, None)
+    assert kind(y=y, X=X, preprocess=len, batch_size=8).kept == (kept, kept, 8, len)
+    assert len(X) == images
+
+
+def test_a_derived_class_is_shortened_once(kind: Any) -> None:
+    class Own(kind):  # type: ignore[misc]
+        def __init__(self, X: Any, y: Any) -> None:
+            super().__init__(X, y, 4)
+
+    module().shorten(Own, FIRST)
+    assert Own(np.zeros(600), np.zeros(600)).kept == (24, 24, 4, None)
+
+
+def test_what_cannot_be_shortened_fails_as_it_would(kind: Any) -> None:
+    with pytest.raises(TypeError, match="missing"):
+        kind(np.zeros(600))
+    assert kind("x" * 600, "y" * 600, 1).kept == (24, 24, 1, None)
+    with pytest.raises(TypeError):
+        kind(5, 5, 1)
+
+
+def test_a_pasted_library_is_shortened_after_its_cell() -> None:
+    callbacks: dict[str, Any] = {}
+    shell = SimpleNamespace(user_ns={}, events=SimpleNamespace(register=callbacks.__setitem__))
+    library = SimpleNamespace(MNISTSequence=sequence_class())
+    module().install(shell, library, FIRST)
+    pasted, other = sequence_class(), sequence_class()
+    pasted.__module__, other.__module__ = "__main__", "elsewhere"
+    for found, kept in ((pasted, 24), (other, 600)):
+        shell.user_ns["MNISTSequence"] = found
+        callbacks["post_run_cell"](None)
+        assert found(np.zeros(600), np.zeros(600), 1).kept[0] == kept
+    assert library.MNISTSequence(np.zeros(600), np.zeros(600), 1).kept[0] == 24
