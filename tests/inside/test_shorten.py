@@ -26,8 +26,8 @@ def module() -> Any:
 
 def sequence_class() -> Any:
     class MNISTSequence:
-        def __init__(self, X: Any, y: Any, batch_size: int, preprocess: Any = None) -> None:
-            self.kept = len(X), len(y), batch_size, preprocess
+        def __init__(self, images: Any, labels: Any, batch_size: int, preprocess: Any = None) -> None:
+            self.kept = len(images), len(labels), batch_size, preprocess
 
     return MNISTSequence
 
@@ -43,16 +43,16 @@ def kind() -> Any:
 def test_a_sequence_holds_the_first_images_and_of_the_test_set_the_first_of_that(
     kind: Any, images: int, kept: int
 ) -> None:
-    X, y = np.zeros((images, 28, 28)), np.zeros(images)
-    assert kind(X, y, 8).kept == (kept, kept, 8, None)
-    assert kind(y=y, X=X, preprocess=len, batch_size=8).kept == (kept, kept, 8, len)
-    assert len(X) == images
+    x, labels = np.zeros((images, 28, 28)), np.zeros(images)
+    assert kind(x, labels, 8).kept == (kept, kept, 8, None)
+    assert kind(labels=labels, images=x, preprocess=len, batch_size=8).kept == (kept, kept, 8, len)
+    assert len(x) == images
 
 
 def test_a_derived_class_is_shortened_once(kind: Any) -> None:
     class Own(kind):  # type: ignore[misc]
-        def __init__(self, X: Any, y: Any) -> None:
-            super().__init__(X, y, 4)
+        def __init__(self, images: Any, labels: Any) -> None:
+            super().__init__(images, labels, 4)
 
     module().shorten(Own, FIRST)
     assert Own(np.zeros(600), np.zeros(600)).kept == (24, 24, 4, None)
