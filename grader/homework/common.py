@@ -131,9 +131,9 @@ def _was_at_work(case: Case, wanted: str) -> bool:
         return True
     layers = (layer for model in models for layer in model.layers)
     feeds = (feed for model in models for feed in model.sequences)
-    return any(layer.origin == "__main__" and layer.is_a(wanted) for layer in layers) or any(
-        feed.preprocess == wanted for feed in feeds
-    )
+    if wanted == "preprocess":  # it may have any name
+        return any(feed.preprocess is not None for feed in feeds)
+    return any(layer.is_a(wanted) for layer in layers)
 
 
 def logged_experiments(case: Case, assignment: Assignment) -> Mapping[str, Run]:

@@ -248,12 +248,12 @@ def _read_scalars(scalars: Sequence[Scalars], seen: Traced) -> list[ScalarReadin
 
 def _validation_reading(series: Scalars, validated: Validated, steps: int) -> ScalarReading | None:
     grows = bool(np.all(np.diff(series.steps) > 0))
-    for role, values, means in (
-        ("validation_loss", validated.losses, validated.batch_losses),
-        ("validation_accuracy", validated.accuracies, validated.batch_accuracies),
+    for role, values, means, at_once in (
+        ("validation_loss", validated.losses, validated.batch_losses, validated.at_once_losses),
+        ("validation_accuracy", validated.accuracies, validated.batch_accuracies, validated.at_once_accuracies),
     ):
         began = bool(np.array_equal(series.steps, np.arange(len(validated.ends)) * steps))
-        for quality, expected in (("exact", values), ("batch_means", means)):
+        for quality, expected in (("exact", values), ("batch_means", means), ("exact", at_once)):
             if _selects(series.values, expected, validated.ends):
                 return ScalarReading(tag=series.tag, role=role, quality=quality if grows else "mixed", began=began)
         if _contains(series.values, values[list(validated.ends)]):

@@ -11,6 +11,7 @@ from grader.homework.common import evidence_for, finished_experiments
 from grader.homework.experiments import model_of
 from grader.homework.fit_analysis import LIBRARY_SUFFIXES, Analysis, TagReading, Variable, analyse
 from grader.homework.fit_generator import WANTED, ready
+from grader.homework.questions import largest_interval
 from grader.homework.series import is_nan, size
 from grader.homework.variables import library_places
 from grader.language import counted, listed, noted
@@ -36,7 +37,7 @@ def gradient_histograms(case: Case, assignment: Assignment) -> Verdict:
     lacking = [variable for variable in analysis.variables if variable not in good]
     findings = [_not_found(lacking, analysis, case)] if lacking else []
     runs = finished_experiments(case, assignment)
-    short = {name: lack for name, run in runs.items() if (lack := _lacking(run, case, analysis))}
+    short = {name: lack for name, run in runs.items() if (lack := _lacking(run, case, assignment.epochs))}
     if not lacking:  # else it is the same mistake once more
         findings += [_short_finding(short, len(runs))] if short else []
     in_runs = 1.0 - len(short) / len(runs) if runs and not lacking else float(bool(runs))
@@ -218,9 +219,11 @@ def _not_found(lacking: list[Variable], analysis: Analysis, case: Case) -> Findi
     )
 
 
-def _lacking(run: Run, case: Case, analysis: Analysis) -> int:
+def _lacking(run: Run, case: Case, epochs: int) -> int:
     """How many variables of a run's model have no histogram series that could be their gradient."""
     model = model_of(case, run.name)
+    if _is_too_short_to_log(model, case, epochs):
+        return 0
     sizes = _variable_sizes(model)
     library = library_places(model)
     held = [max((size(b) for b in h.buckets), default=0) for h in run.histograms if h.tag not in library]
@@ -229,6 +232,12 @@ def _lacking(run: Run, case: Case, analysis: Analysis) -> int:
     others = sum(max(0, held.count(s) - sizes.count(s)) for s in set(held))  # a layer may have variables of other sizes
     own = 2 * sum(1 for layer in model.layers if layer.origin == "__main__") if model else 0
     return max(0, lacking - max(wild, min(others, own)) - _without_gradient(model, case))
+
+
+def _is_too_short_to_log(model: ModelUse | None, case: Case, epochs: int) -> bool:
+    """Whether a run on a part of the data ended before the first step at which the function logs; the probe has seen it log."""
+    steps = max((feed.length for feed in model.sequences), default=0) * epochs if model else 0
+    return 0 < steps < largest_interval(case.definitions[WANTED].source)
 
 
 def _without_gradient(model: ModelUse | None, case: Case) -> int:

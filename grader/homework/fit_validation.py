@@ -136,8 +136,10 @@ def _misnamed_finding(reading: ScalarReading, name: Message, case: Case) -> Find
 
 
 def _misnamed(tag: str, role: str) -> bool:
-    """A name that says accuracy over a loss, or loss over an accuracy."""
-    low = tag.lower()
+    """A name that says accuracy over a loss, or loss over an accuracy. In a group of TensorBoard's the last part is the name,
+    if it says any of the two."""
+    last = tag.lower().rsplit("/", 1)[-1]
+    low = last if any(word in last for word in ("loss", "acc", "metric")) else tag.lower()
     says_loss, says_metric = "loss" in low, "acc" in low
     return (says_metric and not says_loss) if role.endswith("loss") else (says_loss and not says_metric)
 

@@ -34,8 +34,10 @@ def _word(rng: np.random.Generator) -> str:
 
 
 def _fit_generator(definition: Definition, rng: np.random.Generator) -> Question:
+    epochs = int(rng.integers(6, 8))
+    often_enough = 2 * largest_interval(definition.source) // epochs + 1  # steps an epoch, for two points at least
     scenarios = [
-        _scenario("main", rng, normed=True, epochs=int(rng.integers(6, 8)), steps=_STEPS, optimizer="adam"),
+        _scenario("main", rng, normed=True, epochs=epochs, steps=max(_STEPS, often_enough), optimizer="adam"),
         _scenario("second", rng, normed=False, epochs=2, steps=int(rng.integers(4, 8)), optimizer="sgd", scale=_LARGE),
     ]
     bound = largest_bound(definition.source)
@@ -106,6 +108,14 @@ def largest_bound(source: str) -> int:
                 continue
         found |= {number for part in parts for number in _numbers(part, named)}
     return max((n for n in found if _FEWEST_BOUND <= n < EPOCH), default=0)
+
+
+def largest_interval(source: str) -> int:
+    """The largest whole number below 469 that code takes a remainder of: how many steps lie between two points in the logs."""
+    tree = ast.parse(source)
+    named = _constants(tree)
+    taken = [n.right for n in ast.walk(tree) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mod)]
+    return max((n for right in taken for n in _numbers(right, named) if 0 < n < EPOCH), default=0)
 
 
 def _constants(tree: ast.Module) -> Mapping[str, int]:

@@ -50,13 +50,15 @@ class Update:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Validated:
-    """What may be logged as validation: losses and accuracies of the whole validation set, and means of its batches' means,
-    each [candidates], at each moment when a pass over it began and at each epoch's end; `ends` are the places of those."""
+    """What may be logged as validation: losses and accuracies of the whole validation set, batch by batch or all at once, and
+    means of its batches' means, each [candidates], at each moment when a pass over it began and at each epoch's end; `ends` are the places of those."""
 
     losses: Floats
     accuracies: Floats
     batch_losses: Floats
     batch_accuracies: Floats
+    at_once_losses: Floats
+    at_once_accuracies: Floats
     ends: tuple[int, ...]
 
 
@@ -219,11 +221,15 @@ def _validated(task: Task, training: Training, fetches: Sequence[Fetch]) -> Vali
     places = _places(ends, seen)
     moments, at = (seen, places) if len(places) == len(ends) else (ends, tuple(range(len(ends))))
     values = np.array([evaluate(task, parameters) for parameters in moments]).reshape(-1, 4)
+    whole = replace(task, batch_size=max(1, len(task.validation[1])))  # batch norm sees other statistics there
+    at_once = np.array([evaluate(whole, parameters) for parameters in moments]).reshape(-1, 4)
     return Validated(
         losses=values[:, 0],
         accuracies=values[:, 1],
         batch_losses=values[:, 2],
         batch_accuracies=values[:, 3],
+        at_once_losses=at_once[:, 0],
+        at_once_accuracies=at_once[:, 1],
         ends=at,
     )
 

@@ -15,18 +15,12 @@ from pathlib import Path
 
 import accelerate
 import observe
+import place_data
 import shorten
 import tensorflow as tf
 
 # The kernel's own modules must come before a name that a notebook may shadow.
 from ipykernel.kernelapp import IPKernelApp
-
-
-def place_data(path):
-    """Let `keras.datasets.mnist.load_data()` read the harness's file; its own code stays as it is."""
-    from keras.src.datasets import mnist
-
-    mnist.get_file = lambda *args, **kwargs: path
 
 
 def place_library(folder, name):
@@ -98,7 +92,7 @@ def fix_seeds(seed):
 
 def main():
     settings = json.loads(Path(sys.argv[1]).read_text())
-    place_data(settings["data"])
+    place_data.install(settings["data"])
     library = place_library(settings["library"], settings["library_name"])
     if settings["accelerated"]:
         accelerate.install(library)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import accelerate
 import numpy as np
+import place_data
 
 
 class Answer:
@@ -79,6 +80,7 @@ def main():
     order = json.loads((questions / "order.json").read_text())
     sys.path[:0] = [str(questions), order["probes"], order["course"]]
     library = importlib.import_module(order["library"])
+    place_data.install(order["data"])
     if order["accelerated"]:
         accelerate.install(library)
     for name in order["names"]:

@@ -29,7 +29,10 @@ _MAX_REPARSED = 1 << 20  # characters that are parsed again for them
 _NEW_LINE = re.compile(r"\r\n|\r|\n")  # as Python sees them: `splitlines` knows others, which may stand in a comment
 _MAGIC = re.compile(r"^\s*(?:[%!?]|[\w.]+\s*=\s*[%!]|[\w.]+\?{1,2}\s*$)")
 _LINE_MAGIC_WITH_CODE = re.compile(r"^(\s*)%(?:time|timeit|prun)\s+(?=\S)(?!-)")
-_CELL_MAGIC_WITH_CODE = re.compile(r"^%%(?:time|timeit|capture|prun)\b")
+_CELL_MAGIC_WITH_CODE = re.compile(r"^%%(?:time|timeit|capture|prun|writefile)\b")
+_WRITTEN = re.compile(
+    r"^%%writefile\s+(?:-a\s+)?(?:[\w./]*/)?(\w+)\.py\s*$", re.MULTILINE
+)  # a module of the notebook's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,14 +161,24 @@ def _looks_like_a_command(line: str) -> bool:
 def _statements(cells: Iterable[Cell], trains: frozenset[str]) -> Iterator[Statement]:
     """The statements of all code cells, but for cells beyond the bound on code and statements that are too deep."""
     order, left = 0, _MAX_SOURCE
+    written: set[str] = set()
     for cell in cells:
         if cell.kind is not CellKind.CODE or len(cell.source) > left:
             continue
         left -= len(cell.source)
         tree = code_of(cell.source)
+        written |= {found.group(1) for found in [_WRITTEN.match(cell.source)] if found}
         for node in filter(_is_shallow, tree.body if tree else ()):
+            if _imports_from(node, written):
+                continue  # what is in there stands in a cell, and comes along from it
             order += 1
             yield _statement(node, cell.index, order, trains=_calls(node, trains | _WAITS))
+
+
+def _imports_from(node: ast.stmt, modules: Set[str]) -> bool:
+    if isinstance(node, ast.Import):
+        return all(alias.name in modules for alias in node.names)
+    return isinstance(node, ast.ImportFrom) and node.module in modules
 
 
 def _statement(
@@ -362,13 +375,15 @@ def _handed_over(handing: Sequence[_Handing], wanted: Wanted) -> Iterator[tuple[
 def _patched(node: ast.AST, attribute: tuple[str, str] | None) -> ast.expr | None:
     """The value in `Class.method = value` and `setattr(Class, "method", value)`."""
     match node:
-        case ast.Assign(targets=[*_, ast.Attribute(attr=attr, value=owner)], value=value):
-            pass
+        case ast.Assign(targets=targets, value=value):
+            places = [
+                (_last_part(target.value), target.attr) for target in targets if isinstance(target, ast.Attribute)
+            ]
         case ast.Call(func=ast.Name(id="setattr"), args=[owner, ast.Constant(value=attr), value]):
-            pass
+            places = [(_last_part(owner), str(attr))]
         case _:
             return None
-    return value if (_last_part(owner), attr) == attribute else None
+    return value if attribute in places else None
 
 
 def _argument(node: ast.AST, wanted: Wanted) -> ast.expr | None:
@@ -376,8 +391,12 @@ def _argument(node: ast.AST, wanted: Wanted) -> ast.expr | None:
     if wanted.keyword is None or not isinstance(node, ast.Call) or _last_part(node.func) != wanted.keyword[0]:
         return None
     by_place = node.args[wanted.place :][:1] if wanted.place is not None else []
+    if any(isinstance(argument, ast.Starred) for argument in node.args):
+        by_place = node.args[-1:]  # where others are unpacked, nobody can count
     values = [*(k.value for k in node.keywords if k.arg == wanted.keyword[1]), *by_place]
-    return next((value for value in values if isinstance(value, ast.Name | ast.Lambda)), None)
+    return next(
+        (value for value in values if isinstance(value, ast.Name | ast.Lambda | ast.Call | ast.Attribute)), None
+    )
 
 
 def _last_part(node: ast.expr) -> str | None:
@@ -534,7 +553,7 @@ def _patch(node: ast.stmt, given: frozenset[str]) -> tuple[str, str] | None:
     """Class and method of `Class.method = value`, `setattr(Class, "method", value)`, and of a function under a decorator that
     is given one of the library's classes."""
     match node:
-        case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=name), attr=attr)]):
+        case ast.Assign(targets=[*_, ast.Attribute(value=ast.Name(id=name), attr=attr)]):
             return name, attr
         case ast.Expr(
             value=ast.Call(func=ast.Name(id="setattr"), args=[ast.Name(id=name), ast.Constant(value=attr), *_])

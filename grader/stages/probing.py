@@ -91,6 +91,7 @@ def _box(root: Path, names: Sequence[str], plan: Plan, probes: Path, evidence: P
             Mount(source=Path(__file__).parents[1] / "inside", target="/inside"),
             Mount(source=probes, target="/probes"),
             Mount(source=plan.library, target="/course/" + plan.library.name),
+            Mount(source=plan.data, target="/data/mnist.npz"),
         ),
         home="/box",
         limits=plan.limits,
@@ -105,6 +106,7 @@ def _box(root: Path, names: Sequence[str], plan: Plan, probes: Path, evidence: P
         "probes": box.at("/probes"),
         "course": str(library.parent),
         "library": library.stem,
+        "data": box.at("/data/mnist.npz"),
     }
     (root / "questions" / "order.json").write_text(json.dumps(order))
     return box

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from grader.homework.fit_analysis import _selects
-from grader.homework.questions import largest_bound
+from grader.homework.questions import largest_bound, largest_interval
 
 CANDIDATES = np.array([9.0, 5.0, 4.0, 3.0, 2.0])  # before training, in the middle and at the end of two epochs
 ENDS = (2, 4)
@@ -49,3 +49,19 @@ def test_validation_is_of_moments_in_order_with_one_of_each_epoch(logged: list[f
 )
 def test_a_number_that_may_end_a_loop_is_found_in_the_code(code: str, bound: int) -> None:
     assert largest_bound(code) == bound
+
+
+@pytest.mark.parametrize(
+    ("code", "interval"),
+    [
+        ("if step % 50 == 0:\n    pass", 50),
+        ("if (step + 1) % 200 == 0:\n    pass", 200),
+        ("FREQ = 100\nif not step % FREQ:\n    pass", 100),
+        ("def fit(self, freq=25, *, rare=300):\n    return step % freq or step % rare", 300),
+        ("if step % 469 == 0:\n    pass", 0),
+        ("if step % len(train_seq) == 0:\n    pass", 0),
+        ("print('%d' % step)", 0),
+    ],
+)
+def test_how_often_something_is_logged_is_found_in_the_code(code: str, interval: int) -> None:
+    assert largest_interval(code) == interval

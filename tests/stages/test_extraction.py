@@ -255,3 +255,63 @@ def test_the_librarys_method_put_back_is_not_taken_for_the_students() -> None:
         "Sequential.fit_generator = mine\nSequential.fit_generator = kept"
     )
     assert function_of(code) == "mine"
+
+
+def test_what_is_put_beside_a_method_comes_along() -> None:
+    source = found(
+        "def helper(self):\n    return 1",
+        "def other(self):\n    return 2",
+        FIT.format(body="self.helper()"),
+        "Sequential.helper = helper\nsetattr(Sequential, 'other', other)",
+        "Sequential.fit_generator = fit_generator",
+    )["fit_generator"].source
+    assert "Sequential.helper = helper" in source and "def other" in source
+    assert "Sequential.fit_generator" not in source
+
+
+def test_a_chained_assignment_puts_a_function_in_its_place() -> None:
+    assert (
+        found("def train(self):\n    return 1", "Sequential.fit_generator = Sequential.fit = train")[
+            "fit_generator"
+        ].name
+        == "train"
+    )
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "MNISTSequence(X, y, 128, preprocess=make(784))",
+        "MNISTSequence(X, y, 128, Raw.rows)",
+        "MNISTSequence(*data, 128, Raw.rows)",
+    ],
+)
+def test_a_function_is_found_that_is_made_or_looked_up_where_it_is_handed_over(call: str) -> None:
+    code = "def make(n):\n    return lambda X, y: (X.reshape(-1, n), y)\nclass Raw:\n    rows = staticmethod(make(784))"
+    definition = found(code, f"raw_seq = {call}")["preprocess"]
+    assert "def make" in definition.source
+
+
+def test_arguments_of_a_class_that_its_making_needs_are_passed_along() -> None:
+    kind = (
+        "class BatchNormFixed(BatchNormFlawed):\n    def __init__(self, name, epsilon):\n        self.epsilon = epsilon"
+    )
+    namespace: dict[str, object] = {"BatchNormFlawed": object}
+    definition = found(kind, "layer = BatchNormFixed('bn', 1e-5)")["BatchNormFixed"]
+    exec(definition.source, namespace)
+    assert namespace[definition.name]("bn").epsilon == 1e-5  # type: ignore[operator]
+
+
+def test_names_of_ones_own_for_the_librarys_arguments_are_not_passed_twice() -> None:
+    function = (
+        "def fit_generator(self, train_seq, eval_seq, epochs, loss_fn, optimizer, writer=None):\n    return epochs"
+    )
+    definition = found(function, "model.fit_generator(a, b, epochs=10, loss_fn=c, optimizer=d)")["fit_generator"]
+    assert "partialmethod" not in definition.source
+
+
+def test_a_module_that_the_notebook_writes_is_part_of_it() -> None:
+    written = "%%writefile fixed.py\nimport math\nclass BatchNormFixed:\n    root = math.sqrt"
+    definition = found(written, "from fixed import BatchNormFixed\nimport fixed")["BatchNormFixed"]
+    assert (definition.cell, definition.line) == (1, 3)
+    assert "import math" in definition.source and "fixed import" not in definition.source

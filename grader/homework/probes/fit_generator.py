@@ -10,6 +10,7 @@ that was passed in, `_apply_when` [updates], `_apply_w0`, … the parameters bef
 were applied, NaN where a variable was left out. Updates inside of a compiled function are not seen.
 """
 
+import inspect
 import itertools
 
 import numpy as np
@@ -30,6 +31,22 @@ def run(namespace, settings, arrays, answer):
     answer.measure("no_writer", lambda: train(namespace, {**scenario, "epochs": 1}, own, answer, writer=False))
 
 
+PARAMETERS = ("train_seq", "eval_seq", "epoch", "loss", "optimizer", "writer")
+
+
+def arranged(method, given):
+    """The arguments by place; by name from the first one on that the method has at another place than the library's own."""
+    try:
+        own = list(inspect.signature(method).parameters)
+    except (TypeError, ValueError):
+        return given, {}
+    moved = [name in own and own.index(name) != place for place, name in enumerate(PARAMETERS)]
+    first = moved.index(True) if True in moved else len(given)
+    if not all(name in own for name in PARAMETERS[first:]):
+        return given, {}
+    return given[:first], dict(zip(PARAMETERS[first:], given[first:]))
+
+
 def train(namespace, scenario, arrays, answer, *, writer):
     model = namespace["Sequential"](*[make_layer(namespace, layer) for layer in scenario["layers"]])
     variables = model.trainable_variables
@@ -43,13 +60,9 @@ def train(namespace, scenario, arrays, answer, *, writer):
     note_updates(optimizer, updates, variables, clock)
     log = tf.summary.create_file_writer(answer.logdir(scenario["name"])) if writer else None
     try:
-        model.fit_generator(
-            *sequences,
-            scenario["epochs"],
-            keras.losses.sparse_categorical_crossentropy,
-            optimizer,
-            log,
-        )
+        given = (*sequences, scenario["epochs"], keras.losses.sparse_categorical_crossentropy, optimizer, log)
+        places, names = arranged(model.fit_generator, given)
+        model.fit_generator(*places, **names)
     finally:
         if log is not None:
             log.close()
