@@ -44,6 +44,7 @@ _CONCLUDES = re.compile(r"вывод|итог|комментари|conclu|summar
 _GIVEN_WORDS = (
     5  # of a line that are looked for anywhere in the template: it may have been copied with other line breaks
 )
+_MUCH = 25  # words of a paragraph: no question of a task is so long
 _MOST_TEXT, _MOST_LINE = 20_000, 2_000  # characters of a cell and of a line that are looked at: nobody reads more
 _MOST_CODE, _MOST_ALL = 100_000, 1_000_000  # of a cell of code whose comments are read, and of all cells together
 _FEWEST_WORDS_BESIDE_GIVEN = 8  # in the task's own cell a shorter rest is the task's
@@ -247,7 +248,7 @@ def _without_given(text: str, template: _Given) -> str:
     own = _own_lines(before, template, given=given)
     if given and len(_LETTERS.findall(own)) < _FEWEST_WORDS_BESIDE_GIVEN:
         own = ""
-    return "\n\n".join(filter(None, (own, _own_lines(after, template, given=False))))
+    return "\n\n".join(filter(None, (own, _own_lines(after, template, given=False, marked=True))))
 
 
 def _title(line: str) -> str:
@@ -255,13 +256,15 @@ def _title(line: str) -> str:
     return heading.group(1) if heading else ""
 
 
-def _own_lines(text: str, template: _Given, *, given: bool) -> str:
-    """The lines that are the student's. Where the task's words are `given`, a paragraph that asks for something is its."""
+def _own_lines(text: str, template: _Given, *, given: bool, marked: bool = False) -> str:
+    """The lines that are the student's. Where the task's words are `given`, a paragraph that asks for something is its; below
+    a mark, one that says much is the student's, even if it asks the reader to look."""
     kept = []
     for paragraph in re.split(r"\n\s*\n", text):
         lines = [line for line in paragraph.splitlines() if not template.has(line) and not _is_label(line, given=given)]
         own = "\n".join(lines).strip().strip("-—_*#> \n")
-        if own and not _only_asks(own) and not (given and _requests(own)):
+        asks = _only_asks(own) and not (marked and len(_LETTERS.findall(own)) >= _MUCH)
+        if own and not asks and not (given and _requests(own)):
             kept.append(own)
     return "\n\n".join(kept)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from grader.homework.spread import Spread, spread
 from grader.homework.witnesses import epochs_printed
 from grader.language import counted, listed
 from grader.records import Case, Finding, Floats, Message, ModelUse, Run, Scalars, Verdict, say
+from grader.stages.extraction import code_of
 
 _ACTIVATIONS = frozenset(
     {"relu", "sigmoid", "tanh", "softmax", "elu", "selu", "gelu", "linear", "leaky_relu", "softplus"}
@@ -148,7 +150,7 @@ def too_short(case: Case, assignment: Assignment, name: str) -> Finding | None:
     """The finding for an experiment that was trained for fewer epochs than asked. What fit_generator itself leaves out is
     not counted here: that is its own criterion's."""
     found, wanted = trained_epochs(case, assignment, name), assignment.epochs - _left_out(case)
-    if found is None or found >= wanted:
+    if found is None or found >= wanted or _asks_for(case, name, assignment.epochs):
         return None
     return Finding(
         code="run.fewer_epochs",
@@ -158,6 +160,16 @@ def too_short(case: Case, assignment: Assignment, name: str) -> Finding | None:
         hint=say("Take the number of epochs from the task: otherwise the curves cannot be compared."),
         run=name,
     )
+
+
+def _asks_for(case: Case, name: str, epochs: int) -> bool:
+    """Whether the cells of a run ask for that many epochs: that the function then ends early is its own criterion's."""
+    trees = [code_of(cell.source) for cell in case.submission.cells if name in runs_named(cell)]
+    calls = [node for tree in trees if tree for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    trainings = [c for c in calls if isinstance(c.func, ast.Attribute) and c.func.attr == "fit_generator"]
+    given = [[*c.args[2:3], *(k.value for k in c.keywords if k.arg in ("epoch", "epochs"))] for c in trainings]
+    values = [value.value if isinstance(value, ast.Constant) else None for values in given for value in values]
+    return bool(values) and all(isinstance(value, int) and value >= epochs for value in values)
 
 
 def trained_epochs(case: Case, assignment: Assignment, name: str) -> int | None:

@@ -531,12 +531,13 @@ def _closure(
 ) -> list[Statement]:
     """The target and every statement that binds a name it needs, in the notebook's order. Of a name that is defined
     anew (def, class, import) only the last time counts; statements that train are left out. A method finds by itself what else
-    the notebook puts into the class of its `place`."""
+    the notebook puts into the class of its `place`, and into the library's other classes what it asks of them."""
     binding = _by_name(statements)
     later = [s for s in statements if s.order > target.order and target.binds & s.binds and not s.trains]
     classes = (target.needs | ({place[0]} if place else frozenset())) & given
     patches = [(s, _patch(s.node, given)) for s in statements if not s.trains]
-    bases = [s for s, patch in patches if patch and patch[0] in classes and patch != place]
+    used = {node.attr for node in ast.walk(target.node) if isinstance(node, ast.Attribute)} if place else set()
+    bases = [s for s, p in patches if p and p != place and (p[0] in classes or (p[0] in given and p[1] in used))]
     chosen = {s.order: s for s in (target, *later, *bases)}  # what changes it, or what it derives from, belongs to it
     open_names, closed = set().union(*(s.needs for s in chosen.values())), set(given)
     while open_names:

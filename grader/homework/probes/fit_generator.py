@@ -49,6 +49,11 @@ def arranged(method, given):
 
 def train(namespace, scenario, arrays, answer, *, writer):
     model = namespace["Sequential"](*[make_layer(namespace, layer) for layer in scenario["layers"]])
+    for name, value in list(namespace.items()):
+        if isinstance(
+            value, namespace["Sequential"]
+        ):  # a global model is, in the notebook, the one that is being trained
+            namespace[name] = model
     variables = model.trainable_variables
     for index, variable in enumerate(variables):
         variable.assign(arrays[f"p{index}"])
