@@ -106,6 +106,6 @@ def _batch(paths: list[Path], setup: Setup, out: Path, tree: Tree) -> tuple[list
 def _student_seconds(evidence: Path) -> Iterator[float]:
     """For each submission, in the order of grading: its cells, or its probes, which run beside them, if those take
     longer."""
-    for folder in sorted(evidence.glob("*/*"), key=lambda path: path.stat().st_mtime_ns):
+    for folder in sorted(evidence.glob("??/*"), key=lambda path: path.stat().st_mtime_ns):
         cells = sum(cell.seconds for cell in execution.read(folder / "execution").cells)
         yield max(cells, probing.resources(folder / "probes").wall_seconds)
