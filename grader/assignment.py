@@ -165,11 +165,17 @@ def _experiment(raw: Mapping[str, Any]) -> Experiment:
 
 
 def _criteria(raw: list[dict[str, Any]]) -> tuple[Criterion, ...]:
-    criteria = tuple(
-        Criterion(id=str(c["id"]), part=str(c["part"]), title=str(c["title"]), points=int(c["points"])) for c in raw
-    )
+    criteria = tuple(_criterion(number, c) for number, c in enumerate(raw, start=1))
     if len({criterion.id for criterion in criteria}) != len(criteria):
         raise ValueError("a criterion stands twice")
-    if any(criterion.points < 0 for criterion in criteria):
-        raise ValueError("points below zero")
     return criteria
+
+
+def _criterion(number: int, raw: Mapping[str, Any]) -> Criterion:
+    name = f"the criterion {raw['id']}" if "id" in raw else f"criterion {number}"
+    lacking = [key for key in ("id", "part", "title", "points") if key not in raw]
+    if lacking:
+        raise ValueError(f"{name} lacks {', '.join(lacking)}")
+    if not isinstance(raw["points"], int) or raw["points"] < 0:
+        raise ValueError(f"the points of {name} are no whole number from 0 on")
+    return Criterion(id=str(raw["id"]), part=str(raw["part"]), title=str(raw["title"]), points=raw["points"])

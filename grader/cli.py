@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from grader import __version__, receipt, workplace
 from grader.descendants import end_descendants
@@ -27,12 +27,21 @@ from grader.language import LANGUAGES, current, of_environment, say, shown, spea
 from grader.reporting.text import inert
 
 
+class _Exact(argparse.ArgumentParser):
+    """A command whose options have to be written out: `--ou x` is a slip, and not `--out`."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(**{**facts, "allow_abbrev": False})
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
-        prog="grader", description="Grades a deep-learning homework: notebooks and their TensorBoard logs."
+        prog="grader",
+        description="Grades a deep-learning homework: notebooks and their TensorBoard logs.",
+        allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"grader {__version__}")
-    verbs = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    verbs = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Exact)
     _add_grade(verbs.add_parser("grade", help="grade notebooks, folders and archives of submissions"))
     _add_check(verbs.add_parser("check", help="grade one notebook and print the result"))
     _add_export(verbs.add_parser("export", help="put what `grade` wrote into another program's format"))
@@ -208,7 +217,7 @@ def _add_reference_folder(verb: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    number = int(text) if text.isdecimal() else 0
     if number < 1:
         raise argparse.ArgumentTypeError(tr("a number from 1 on is needed"))
     return number
@@ -257,6 +266,12 @@ def _failed(error: Exception) -> int:
             "{path} cannot be used ({why}). Name another one.", path=str(error.filename)[:200], why=str(error.strerror)
         )
         return _told(UsageError(why))
+    if isinstance(error, ModuleNotFoundError):
+        lacking = say(
+            "{name} is not installed beside the grader. Install the grader again, with all that it needs.",
+            name=str(error.name),
+        )
+        return _told(GraderError(lacking))
     traceback.print_exception(error)
     return _told(GraderError(say("This is a mistake of the grader itself. Please report it with the lines above.")))
 

@@ -236,6 +236,11 @@ def _rows(path: Path) -> Iterator[_Row]:
         cells = {name: _plain(value) for name, value in zip(head, line, strict=False)}
         if cells.get("points"):
             yield _row(path, number, cells)
+        elif cells.get("comment"):
+            row = _Row(number=number, key=cells.get("key", ""), points=0.0, cells=cells)
+            raise _wrong(
+                path, row, "there is a comment and there are no points; give points too, or clear the comment."
+            )
 
 
 def _row(path: Path, number: int, cells: Mapping[str, str]) -> _Row:

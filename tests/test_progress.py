@@ -52,3 +52,30 @@ def test_a_name_that_no_file_can_have_is_wrong_use(capsys: pytest.CaptureFixture
 def test_submissions_in_the_folder_of_python_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(cli.UsageError, match="Python lies in"):
         interpreter.hide([folder])
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["check", "."], "is a folder. Name one notebook"),
+        (["grade", "x.ipynb", "--ou", "y"], "unrecognized arguments: --ou"),
+        (["grade", "x.ipynb", "--jobs", "many"], "a number from 1 on is needed"),
+    ],
+)
+def test_a_slip_gets_a_sentence(capsys: pytest.CaptureFixture[str], words: list[str], sentence: str) -> None:
+    try:
+        code = cli.main(words)
+    except SystemExit as end:
+        code = int(end.code or 0)
+    assert code == 2 and sentence in capsys.readouterr().err
+
+
+def test_a_package_that_is_missing_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(_: object) -> int:
+        raise ModuleNotFoundError("No module named 'numpy'", name="numpy")
+
+    monkeypatch.setattr(doctor, "run", run)
+    assert cli.main(["doctor"]) == 3
+    assert capsys.readouterr().err.startswith("grader: numpy is not installed beside the grader.")

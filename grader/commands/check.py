@@ -30,6 +30,10 @@ from grader.stages.intake import Candidate, find_submissions
 
 def run(options: argparse.Namespace) -> int:
     """Grade one notebook and print the result. The notebook is the caller's own: it may run unconfined."""
+    if options.notebook.is_dir():
+        raise UsageError(
+            say("{path} is a folder. Name one notebook in it; a class is for grader grade.", path=str(options.notebook))
+        )
     if not options.notebook.is_file():
         raise UsageError(
             say("There is no notebook {path}. Name the .ipynb file that you want to check.", path=str(options.notebook))

@@ -29,10 +29,15 @@ def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bo
     assignment = load_assignment(options.reference or reference_folder())
     unknown = [criterion.id for criterion in assignment.criteria if criterion.id not in HOMEWORK.checks]
     if unknown:
-        raise BrokenReference(f"assignment.toml has criteria that nothing checks: {', '.join(unknown)[:300]}. Mend it.")
+        known = ", ".join(HOMEWORK.checks)
+        raise BrokenReference(
+            f"{assignment.folder / 'assignment.toml'} has criteria that nothing checks: {', '.join(unknown)[:300]}. Take some "
+            f"of these: {known}."
+        )
     lacking = sorted(HOMEWORK.thresholds - assignment.thresholds.keys())
     if lacking and not assignment.is_students:
-        raise BrokenReference(f"assignment.toml lacks thresholds that checks need: {', '.join(lacking)}. Add them.")
+        path = assignment.folder / "assignment.toml"
+        raise BrokenReference(f"{path} lacks thresholds that checks need: {', '.join(lacking)}. Add them.")
     profile = assignment.profile(options.profile)
     interpreter.hide([assignment.folder, *getattr(options, "paths", ()), *([evidence.parent] if evidence else [])])
     mechanism = choose(allow_unconfined=options.without_sandbox or own_code)
