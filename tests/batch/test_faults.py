@@ -19,6 +19,7 @@ from grader import journal as journals
 from grader.cli import main
 from grader.errors import CannotWrite
 from grader.journal import NAME
+from grader.places import reference_folder
 
 from .making import ROOT, Stored, command, environment, left_overs, notebook, results, run
 
@@ -257,3 +258,21 @@ def test_one_odd_notebook_is_no_fault_of_the_disk(stored: Stored, tmp_path: Path
     (folder / "loop.ipynb").symlink_to("loop.ipynb")
     assert main(command(folder, out)[3:]) == 3
     assert len(results(out)) > 3 * 40
+
+
+def test_a_command_says_what_is_not_in_the_class_any_more_and_how_the_rubric_has_changed(
+    stored: Stored, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = stored.new_out(tmp_path / "out", 3)
+    first, second, third = sorted(stored.folder.glob("*.ipynb"))[:3]
+    for late in (first, second):
+        assert main(["grade", str(first), str(late), str(third), *command(Path("x"), out)[5:]]) == 0
+    assert "any more" not in capsys.readouterr().err
+    changed = tmp_path / "reference"
+    shutil.copytree(reference_folder(), changed)
+    rubric = (changed / "assignment.toml").read_text()
+    (changed / "assignment.toml").write_text(rubric.replace("points = 4", "points = 9", 1))
+    assert main(["grade", str(second), *command(Path("x"), out)[5:], "--reference", str(changed)]) == 0
+    said = capsys.readouterr().err
+    assert f"2 submissions that were graded into this folder before are not in the class any more: {first.stem}" in said
+    assert "The rubric has changed: 105 points in all, 100 before." in said
