@@ -35,12 +35,14 @@ PARAMETERS = ("train_seq", "eval_seq", "epoch", "loss", "optimizer", "writer")
 
 
 def arranged(method, given):
-    """The arguments by place; by name from the first one on that the method has at another place than the library's own."""
+    """The arguments by place; by name from the first one on that the method has at another place than the library's own, or
+    takes by name alone."""
     try:
-        own = list(inspect.signature(method).parameters)
+        found = inspect.signature(method).parameters
     except (TypeError, ValueError):
         return given, {}
-    moved = [name in own and own.index(name) != place for place, name in enumerate(PARAMETERS)]
+    own, by_name = list(found), inspect.Parameter.KEYWORD_ONLY
+    moved = [n in own and (own.index(n) != place or found[n].kind is by_name) for place, n in enumerate(PARAMETERS)]
     first = moved.index(True) if True in moved else len(given)
     if not all(name in own for name in PARAMETERS[first:]):
         return given, {}
