@@ -150,7 +150,7 @@ def too_short(case: Case, assignment: Assignment, name: str) -> Finding | None:
     """The finding for an experiment that was trained for fewer epochs than asked. What fit_generator itself leaves out is
     not counted here: that is its own criterion's."""
     found, wanted = trained_epochs(case, assignment, name), assignment.epochs - _left_out(case)
-    if found is None or found >= wanted or _asks_for(case, name, assignment.epochs):
+    if found is None or found >= wanted or asks_for(case, name, assignment.epochs):
         return None
     return Finding(
         code="run.fewer_epochs",
@@ -162,7 +162,7 @@ def too_short(case: Case, assignment: Assignment, name: str) -> Finding | None:
     )
 
 
-def _asks_for(case: Case, name: str, epochs: int) -> bool:
+def asks_for(case: Case, name: str, epochs: int) -> bool:
     """Whether the cells of a run ask for that many epochs: that the function then ends early is its own criterion's."""
     trees = [code_of(cell.source) for cell in case.submission.cells if name in runs_named(cell)]
     calls = [node for tree in trees if tree for node in ast.walk(tree) if isinstance(node, ast.Call)]

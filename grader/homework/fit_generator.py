@@ -7,12 +7,15 @@ import numpy as np
 from grader.assignment import Assignment
 from grader.contract import failed, passed, undecided
 from grader.homework.common import (
+    broken_off,
     evidence_for,
     is_untouched,
+    logged_experiments,
     not_found,
     probe_fault,
     unlike_notebook,
 )
+from grader.homework.experiments import asks_for, trained_epochs
 from grader.homework.questions import task_of
 from grader.homework.traced import SAME, distance, scenarios_of, seen_otherwise
 from grader.language import counted, listed
@@ -92,7 +95,32 @@ def training_preserved(case: Case, assignment: Assignment) -> Verdict:
             return undecided("fit.no_weights", "The weights after training could not be read back.")
         if way > SAME:
             return failed(_training_differs(way, name, evidence, case))
-    return passed()
+    early = _ends_early(case, assignment)
+    return failed(early) if early is not None else passed()
+
+
+def _ends_early(case: Case, assignment: Assignment) -> Finding | None:
+    """The finding for a run that asked for all epochs and came to its end long before: the probe may not have met the
+    condition. Who counts from 0, or tells of every second epoch, is one short of them at most."""
+    for name in logged_experiments(case, assignment).keys() - broken_off(case):
+        trained = trained_epochs(case, assignment, name)
+        if trained is not None and trained < assignment.epochs - 1 and asks_for(case, name, assignment.epochs):
+            definition = case.definitions[WANTED]
+            return Finding(
+                code="fit.ends_early",
+                message=say(
+                    "The run {run} asked for {n} epochs, and fit_generator ended before.", run=name, n=assignment.epochs
+                ),
+                expected=counted("{n} epoch", "{n} epochs", assignment.epochs),
+                actual=counted("{n} epoch", "{n} epochs", trained),
+                hint=say(
+                    "Take out what ends the loop over epochs early: the course's method trains all that it is asked for."
+                ),
+                cell=definition.cell,
+                line=definition.line,
+                run=name,
+            )
+    return None
 
 
 def _training_differs(way: float, name: str, evidence: Evidence, case: Case) -> Finding:
