@@ -12,6 +12,7 @@ import numpy as np
 
 from grader.homework.expected import LayerPlan, Task
 from grader.records import Definition, Evidence, Question
+from grader.stages.extraction import parsed
 
 _STEPS = 19  # an epoch: as 469 steps modulo 50, so that `step % 50 == 0` behaves as in the homework
 EPOCH, VALIDATION = 469, 79  # batches of the homework's own sets: a loop that ends later ends nothing early
@@ -94,7 +95,7 @@ def _scenario(
 def largest_bound(source: str) -> int:
     """The largest whole number from 8 to below 469 that code compares with, counts to or cuts at: where a loop over batches
     may end early. What a remainder is taken of (`step % 50`) is none."""
-    tree = ast.parse(source)
+    tree = parsed(source)
     named, found = _constants(tree), set[int]()
     for node in ast.walk(tree):
         match node:
@@ -112,7 +113,7 @@ def largest_bound(source: str) -> int:
 
 def largest_interval(source: str) -> int:
     """The largest whole number below 469 that code takes a remainder of: how many steps lie between two points in the logs."""
-    tree = ast.parse(source)
+    tree = parsed(source)
     named = _constants(tree)
     taken = [n.right for n in ast.walk(tree) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mod)]
     return max((n for right in taken for n in _numbers(right, named) if 0 < n < EPOCH), default=0)

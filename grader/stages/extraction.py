@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -113,13 +114,23 @@ def code_of(source: str) -> ast.Module | None:
     return _parsed(lines, len(source)) or _parsed([_without_magic(line) for line in lines], len(source))
 
 
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def parsed(source: str) -> ast.Module:
+    """The syntax tree of Python code. Raises what `ast.parse` does. Python 3.11 counts the depth of a tree for all threads
+    together, and fails now and then when two of them parse (python/cpython#106905)."""
+    with _ONE_AT_A_TIME:
+        return ast.parse(source)
+
+
 def _parsed(lines: list[str], size: int) -> ast.Module | None:
     """The tree of these lines. Only a line where Python stumbles is taken for a magic or a command: one that begins with `%`
     may go on with what is above it."""
     lines = list(lines)
     for _ in range(min(_MAX_REPAIRS, max(1, _MAX_REPARSED // max(1, size)))):
         try:
-            return ast.parse("\n".join(lines))
+            return parsed("\n".join(lines))
         except SyntaxError as error:
             number = (error.lineno or 0) - 1
             if not 0 <= number < len(lines) or lines[number] == _mended(lines[number]):
@@ -464,7 +475,7 @@ def _method(statements: Sequence[Statement], wanted: Wanted) -> _Target | None:
 def _standing_in(method: ast.FunctionDef, kind: ast.ClassDef, origin: Statement, owner: str) -> _Target:
     """The method of a derived class, with the class in the place of the one it derives from."""
     code = f"if True:\n    {owner} = {kind.name}\n    {_IN_PLACE} = {kind.name}.{method.name}"
-    target = _synthetic(ast.parse(code).body[0], origin, _IN_PLACE)
+    target = _synthetic(parsed(code).body[0], origin, _IN_PLACE)
     return replace(target, node=method, statement=replace(target.statement, order=origin.order + 0.5))
 
 
@@ -484,7 +495,7 @@ def _with_arguments(target: _Target, handing: Sequence[_Handing], wanted: Wanted
     words = "".join(f", {name}={text}" for name, text in usual.items())
     partial = "partialmethod" if wanted.attribute else "partial"
     code = f"import functools\n{_IN_PLACE} = functools.{partial}({target.name}{words})"
-    node = ast.If(test=ast.Constant(value=True), body=[target.statement.node, *ast.parse(code).body], orelse=[])
+    node = ast.If(test=ast.Constant(value=True), body=[target.statement.node, *parsed(code).body], orelse=[])
     statement = replace(target.statement, node=ast.fix_missing_locations(node))
     return replace(target, statement=statement, name=_IN_PLACE)
 
@@ -596,7 +607,7 @@ def _calls(node: ast.stmt, names: frozenset[str]) -> bool:
 
 def normal_form(node: ast.AST) -> str:
     """The code of a definition without comments, docstrings and layout."""
-    copy = ast.parse(ast.unparse(node))
+    copy = parsed(ast.unparse(node))
     for child in ast.walk(copy):
         body = getattr(child, "body", None)
         if (

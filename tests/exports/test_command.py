@@ -125,7 +125,7 @@ def test_wrong_use_gets_one_sentence(
     assert main(["export", *(text.format(out=out, tmp=tmp_path) for text in arguments)]) in (2, 3)
     error = told(capsys)
     assert sentence in error and error.count("\n") == 1 and "Traceback" not in error
-    assert not list(tmp_path.parent.rglob(".*.tmp"))
+    assert not [*tmp_path.rglob(".*.tmp"), *tmp_path.parent.glob(".*.tmp")]
 
 
 def test_notes_for_a_terminal_are_inert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from bounded import bounded
@@ -315,3 +316,12 @@ def test_a_module_that_the_notebook_writes_is_part_of_it() -> None:
     definition = found(written, "from fixed import BatchNormFixed\nimport fixed")["BatchNormFixed"]
     assert (definition.cell, definition.line) == (1, 3)
     assert "import math" in definition.source and "fixed import" not in definition.source
+
+
+def test_many_threads_may_parse_at_once() -> None:
+    source = "\n".join(
+        f"def f{n}(a, b=[1, (2, {{3: 4}})]):\n    return [x ** 2 for x in a if x > {n}]" for n in range(60)
+    )
+    with ThreadPoolExecutor(8) as pool:
+        trees = list(pool.map(lambda _: code_of(source), range(64)))
+    assert all(tree is not None and len(tree.body) == 60 for tree in trees)
