@@ -63,10 +63,11 @@ def _grades(
     for seconds, group in groupby(sorted(notebooks, key=lambda n: n[2] or 0.0), key=lambda n: n[2]):
         submissions = folder / f"submissions-{seconds or 'usual'}"
         submissions.mkdir(parents=True, exist_ok=True)
-        for name, text, _ in group:
-            (submissions / f"{name}.ipynb").write_text(text, encoding="utf-8")
+        own = {submissions / f"{name}.ipynb": text for name, text, _ in group}  # others may lie there from another time
+        for path, text in own.items():
+            path.write_text(text, encoding="utf-8")
         plan = dataclasses.replace(setup.plan, seconds_per_cell=seconds or setup.plan.seconds_per_cell)
-        candidates = find_submissions(sorted(submissions.glob("*.ipynb")), folder)
+        candidates = find_submissions(sorted(own), folder)
         outcome = batch.grade_all(candidates, dataclasses.replace(setup, plan=plan), folder / "pages", jobs, watch)
         found |= {grade.id: grade for grade in outcome.grades}
     return found
