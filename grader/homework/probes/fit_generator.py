@@ -49,13 +49,19 @@ def arranged(method, given):
     return given[:first], dict(zip(PARAMETERS[first:], given[first:]))
 
 
+def stand_in(namespace, model, arrays, scenario):
+    """What stands for globals of the notebook: its model is the one that is being trained, whichever that is. A sequence of its
+    own is another one than those that are handed over, as it is in some experiment."""
+    for name, value in list(namespace.items()):
+        if isinstance(value, namespace["Sequential"]):
+            namespace[name] = model
+        elif isinstance(value, namespace["MNISTSequence"]):
+            namespace[name] = sequence(namespace["MNISTSequence"], arrays, "train", scenario)
+
+
 def train(namespace, scenario, arrays, answer, *, writer):
     model = namespace["Sequential"](*[make_layer(namespace, layer) for layer in scenario["layers"]])
-    for name, value in list(namespace.items()):
-        if isinstance(
-            value, namespace["Sequential"]
-        ):  # a global model is, in the notebook, the one that is being trained
-            namespace[name] = model
+    stand_in(namespace, model, arrays, scenario)
     variables = model.trainable_variables
     for index, variable in enumerate(variables):
         variable.assign(arrays[f"p{index}"])
