@@ -138,10 +138,11 @@ def _sweep(root: Path) -> None:
     evidence = [path for pattern in ("*/making-*", "*.tmp", "pages/*/.*.tmp") for path in root.glob(pattern)]
     beside = [path for pattern in (".*", "*/.*") for path in root.parent.glob(pattern)]
     for left in {*evidence, *(path for path in beside if _HALF_WRITTEN.fullmatch(path.name))}:
-        if left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left)
-        else:
-            left.unlink()
+        with suppress(FileNotFoundError):  # a thread of this process that was broken off may tidy up by itself
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
 
 
 def evidence_key(facts: Mapping[str, object]) -> str:
