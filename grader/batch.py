@@ -225,12 +225,7 @@ def _ungraded(candidate: Candidate, setup: Setup, error: Exception) -> Report:
         sha256="",
         student=candidate.student,
         profile=setup.profile.name,
-        environment={
-            **dict(execution.versions()),
-            "sandbox": setup.plan.mechanism,
-            "data": setup.data_name,
-            "seed": setup.plan.seed,
-        },
+        environment=pipeline.environment(execution.versions(), setup),
         error=reason,
         harness_failed=not isinstance(error, UnreadableSubmission),
     )

@@ -28,20 +28,16 @@ from grader.reporting.text import inert
 
 
 class _Exact(argparse.ArgumentParser):
-    """A command whose options have to be written out: `--ou x` is a slip, and not `--out`."""
+    """A command line whose options have to be written out: `--ou x` is a slip, and not `--out`. So are its commands'."""
 
     def __init__(self, **facts: Any) -> None:
         super().__init__(**{**facts, "allow_abbrev": False})
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(
-        prog="grader",
-        description="Grades a deep-learning homework: notebooks and their TensorBoard logs.",
-        allow_abbrev=False,
-    )
+    top = _Exact(prog="grader", description="Grades a deep-learning homework: notebooks and their TensorBoard logs.")
     top.add_argument("--version", action="version", version=f"grader {__version__}")
-    verbs = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Exact)
+    verbs = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_grade(verbs.add_parser("grade", help="grade notebooks, folders and archives of submissions"))
     _add_check(verbs.add_parser("check", help="grade one notebook and print the result"))
     _add_export(verbs.add_parser("export", help="put what `grade` wrote into another program's format"))

@@ -9,8 +9,8 @@ import inspect
 import re
 import secrets
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -158,12 +158,7 @@ def report_of(case: Case, folder: Path, setup: Setup) -> Report:
             remarks=(*case.submission.remarks, *_remarks(case, setup)),
             runs=_or_else({}, lambda: homework.summarise(case, assignment)),
             resources=used,
-            environment={
-                **dict(case.execution.versions),
-                "sandbox": setup.plan.mechanism,
-                "data": setup.data_name,
-                "seed": setup.plan.seed,
-            },
+            environment=environment(case.execution.versions, setup),
             language=language.of_text(_words(case.submission)),
         ),
         submission=case.submission,
@@ -171,6 +166,12 @@ def report_of(case: Case, folder: Path, setup: Setup) -> Report:
         exhibit=_or_else(Exhibit(), lambda: homework.exhibit(case, assignment)),
         submitted_runs=case.submitted_runs,
     )
+
+
+def environment(versions: Iterable[tuple[str, str]], setup: Setup) -> dict[str, str | int]:
+    """What a grade says of where it was made."""
+    plan = setup.plan
+    return {**dict(versions), "sandbox": plan.mechanism, "data": setup.data_name, "seed": plan.seed}
 
 
 def _words(submission: Submission) -> str:
@@ -195,11 +196,12 @@ def judge(criterion: Criterion, case: Case, setup: Setup) -> Judgement:
         verdict = setup.homework.gate(case) or check(case, setup.assignment)
     except Exception as error:  # noqa: BLE001 - a broken check must not cost the student, nor stop the class
         verdict = _broken_check(error)
-    between = verdict.status is Status.PARTIAL and criterion.points > 1  # of a single point there is no part
+    if verdict.status is Status.PARTIAL and criterion.points < 2:  # of a single point there is no part
+        verdict = replace(verdict, status=Status.FAILED)
     return Judgement(
         criterion=criterion,
         claim=inspect.cleandoc(check.__doc__ or criterion.title).splitlines()[0],
-        status=verdict.status if between or verdict.status is not Status.PARTIAL else Status.FAILED,
+        status=verdict.status,
         points=_points(verdict, criterion.points),
         blocked_by=verdict.blocked_by,
         findings=verdict.findings,
@@ -222,7 +224,7 @@ def _points(verdict: Verdict, most: int) -> float:
     """Whole points; a partial result is never rounded to none or all of them."""
     if verdict.status is Status.PASSED:
         return float(most)
-    if verdict.status is not Status.PARTIAL or most < 2:
+    if verdict.status is not Status.PARTIAL:
         return 0.0
     return float(min(most - 1, max(1, round(verdict.share * most))))
 

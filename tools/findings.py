@@ -87,8 +87,8 @@ def _of_call(
     """A call that makes a finding: `Finding(code=…)`, or one of the short forms with the code first. A sentence that is no
     literal there is looked for around it, and then where its function is called."""
     keywords = {keyword.arg: keyword.value for keyword in call.keywords}
+    message, hint = ([keywords[k]] if k in keywords else [] for k in ("message", "hint"))
     if name_of(call.func) == "Finding":
-        message, hint = ([keywords[k]] if k in keywords else [] for k in ("message", "hint"))
         beside = {s for k, v in keywords.items() if k != "message" for s in _sentences([v])}
         for code in _codes(keywords.get("code")):
             places = (_sentences(message), (s for s in _sentences(around) if s not in beside), _sentences(callers))
@@ -98,7 +98,7 @@ def _of_call(
         text = call.args[1]
         held = constants[text.id].value if isinstance(text, ast.Name) and text.id in constants else text
         for code in _codes(call.args[0]):
-            yield Said(code, tuple(_texts([held])), tuple(_texts([keywords[k] for k in ("hint",) if k in keywords])))
+            yield Said(code, tuple(_texts([held])), tuple(_texts(hint)))
 
 
 def _codes(node: ast.expr | None) -> Iterator[str]:

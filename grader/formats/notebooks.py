@@ -82,7 +82,8 @@ def load_node(path: Path) -> nbformat.NotebookNode:
 
 def lines_in_file(path: Path, cells: Iterable[Cell]) -> Mapping[tuple[int, int], int]:
     """The line of the file that each line of a cell stands in, both from 1, by (cell, line): the JSON of a notebook has a text
-    for each of them. Where it has one for the whole cell, it is that one's. Nothing for a file of more than 8 MiB. Raises UnreadableSubmission."""
+    for each of them. Where it has one for the whole cell, it is that one's. Nothing for a file of more than 8 MiB. Raises
+    UnreadableSubmission."""
     text = read_file(path).decode("utf-8", "replace")
     found: dict[tuple[int, int], int] = {}
     at, line_of_file = 0, 1

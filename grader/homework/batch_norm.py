@@ -90,7 +90,7 @@ def normalises(case: Case, assignment: Assignment) -> Verdict:
     ][:1]
     findings = findings or _keeps_something(evidence, case)
     findings += [f for case_name in ("constant", "single") if (f := _not_finite_on(evidence, case_name, case))][:1]
-    findings = findings or [f for f in [_off_beside_constants(evidence, largest, case)] if f is not None]
+    findings = findings or _off_beside_constants(evidence, largest, case)
     if findings and is_untouched(case, WANTED):
         findings = [_untouched(case), *findings]
     return failed(*findings) if findings else passed()
@@ -128,18 +128,18 @@ def _off_formula(evidence: Evidence, name: str, largest: float, case: Case) -> F
     return _wrong(case, message, say("mean 0 and standard deviation 1 in each column"), means)
 
 
-def _off_beside_constants(evidence: Evidence, largest: float, case: Case) -> Finding | None:
+def _off_beside_constants(evidence: Evidence, largest: float, case: Case) -> list[Finding]:
     """The finding for a layer that lets constant features spoil the others."""
     x = evidence.question.arrays["constant_x"].astype(np.float64)
     out, varying = _answer(evidence, "constant_plain"), x.std(axis=0) > 0
     if out is None or out.shape != x.shape or _is_normalised(out[:, varying], x[:, varying], largest):
-        return None
+        return []
     if _is_normalised_beside_affine(evidence, "constant", x, largest, varying):
-        return None
+        return []
     message = say("In a batch with constant features BatchNormFixed does not normalise the other features either.")
     low, high = (float(f(out[:, varying].std(axis=0))) for f in (np.min, np.max))
     found = say("deviations {low:.3g} to {high:.3g}", low=low, high=high)
-    return _wrong(case, message, say("standard deviation 1 in each column that varies"), found, _EACH_BY_ITSELF)
+    return [_wrong(case, message, say("standard deviation 1 in each column that varies"), found, _EACH_BY_ITSELF)]
 
 
 def _keeps_something(evidence: Evidence, case: Case) -> list[Finding]:

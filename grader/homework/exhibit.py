@@ -22,11 +22,11 @@ _FEW_STEPS = 12  # as many as a page draws
 
 def exhibit(case: Case, assignment: Assignment) -> Exhibit:
     runs = logged_experiments(case, assignment)
-    origins = {name: origin for name, run in runs.items() if (origin := origin_of_nan(case, run))}
+    places = {name: (library_places(model_of(case, name)), gradient_places(case, run)) for name, run in runs.items()}
     return Exhibit(
-        origins=origins,
         curves=tuple(curve for run in runs.values() for curve in _curves(case, run)),
-        ridges=tuple(ridge for run in runs.values() for ridge in _ridges(case, run)),
+        ridges=tuple(ridge for name, run in runs.items() for ridge in _ridges(run, *places[name], case.reference)),
+        origins={name: found for name, run in runs.items() if (found := origin_of_nan(run, *places[name]))},
         conclusions=find(case, assignment),
         notice=_notice(case),
     )
@@ -64,9 +64,10 @@ def on_steps_of(band: Band, steps: Ints, role: str | None) -> Band:
     return Band(steps=steps, values=band.values)
 
 
-def _ridges(case: Case, run: Run) -> Iterator[Ridge]:
+def _ridges(
+    run: Run, library: Mapping[str, Place], places: Mapping[str, Place], reference: Reference
+) -> Iterator[Ridge]:
     """The gradients' histograms: those that are not the library's own."""
-    library, places = library_places(model_of(case, run.name)), gradient_places(case, run)
     for series in run.histograms:
         if series.tag not in library and len(series.buckets):
             place = places.get(series.tag)
@@ -76,7 +77,7 @@ def _ridges(case: Case, run: Run) -> Iterator[Ridge]:
                 variable=place.words if place else None,
                 steps=series.steps,
                 buckets=series.buckets,
-                usual=_usual(case.reference, run.name, place, series.steps) if place else None,
+                usual=_usual(reference, run.name, place, series.steps) if place else None,
             )
 
 

@@ -14,7 +14,7 @@ from grader.contract import Check, undecided
 from grader.homework.common import broken_off, evidence_for, logged_experiments, runs_named, words_of
 from grader.homework.questions import task_of
 from grader.homework.roles import reading_of, series_of, tail_mean
-from grader.homework.series import is_nan
+from grader.homework.series import first_bad_step
 from grader.homework.spread import Spread, spread
 from grader.homework.witnesses import epochs_printed
 from grader.language import counted, listed
@@ -193,10 +193,7 @@ def _left_out(case: Case) -> int:
 def first_bad_value(run: Run) -> tuple[str, int] | None:
     """(tag, step) of the first value that is NaN or infinite, scalars and histograms alike."""
     found = [(int(s.steps[i]), s.tag) for s in run.scalars for i in np.flatnonzero(~np.isfinite(s.values))[:1]]
-    for series in run.histograms:
-        found += [(int(step), series.tag) for step, b in zip(series.steps, series.buckets, strict=True) if is_nan(b)][
-            :1
-        ]
+    found += [(step, series.tag) for series in run.histograms if (step := first_bad_step(series)) is not None]
     return (min(found)[1], min(found)[0]) if found else None
 
 

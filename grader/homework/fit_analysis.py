@@ -18,9 +18,9 @@ from grader.homework.traced import Traced, Validated, traced
 from grader.records import Evidence, Floats, Histograms, Run, Scalars
 
 TOLERANCE = 1e-4  # float32 metrics and summaries keep 7 digits; three of them are left for sums in another order
-LIBRARY_SUFFIXES = {
-    "dense": ("kernel", "bias", "activation", "z"),
-    "batch_norm": ("beta", "gamma", "normed", "out", "sigma", "mu"),
+LIBRARY_SUFFIXES = {  # in the order of the forward pass
+    "dense": ("kernel", "bias", "z", "activation"),
+    "batch_norm": ("beta", "gamma", "mu", "sigma", "normed", "out"),
 }
 
 

@@ -13,7 +13,7 @@ from grader.homework.fit_analysis import LIBRARY_SUFFIXES, Analysis, TagReading,
 from grader.homework.fit_generator import WANTED, ready
 from grader.homework.questions import largest_interval
 from grader.homework.series import is_nan, size
-from grader.homework.variables import library_places
+from grader.homework.variables import library_places, variables_of
 from grader.language import counted, listed, noted
 from grader.records import Case, Finding, ModelUse, Run, Verdict, say
 
@@ -224,7 +224,7 @@ def _lacking(run: Run, case: Case, epochs: int) -> int:
     model = model_of(case, run.name)
     if _is_too_short_to_log(model, case, epochs):
         return 0
-    sizes = _variable_sizes(model)
+    sizes = [count for _, count in variables_of(model)] if model else []
     library = library_places(model)
     held = [max((size(b) for b in h.buckets), default=0) for h in run.histograms if h.tag not in library]
     wild = sum(1 for h in run.histograms if h.tag not in library and any(is_nan(b) for b in h.buckets))
@@ -248,16 +248,6 @@ def _without_gradient(model: ModelUse | None, case: Case) -> int:
         return 0
     trainable = dict(zip(("dgamma", "dbeta"), trainable_of(evidence), strict=True))
     return layers * sum(f"ordinary_{name}" not in evidence.arrays or not given for name, given in trainable.items())
-
-
-def _variable_sizes(model: ModelUse | None) -> list[int]:
-    if model is None:
-        return []
-    found: list[int] = []
-    for layer in model.layers:
-        dense = layer.inputs is not None and layer.outputs is not None
-        found += [layer.inputs * layer.outputs, layer.outputs] if dense else [1, 1]  # type: ignore[operator, list-item]
-    return found
 
 
 def _short_finding(short: dict[str, int], runs: int) -> Finding:

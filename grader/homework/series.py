@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from grader.records import Floats
+from grader.records import Floats, Histograms
 
 _BUCKETS = 30  # tf.summary.histogram's default
 
@@ -64,3 +64,9 @@ def is_histogram_of(buckets: Floats, values: Floats, tolerance: float, usual: fl
 def is_nan(buckets: Floats) -> bool:
     """Whether one of the values was NaN (then all edges are) or infinite (then an edge is)."""
     return bool(len(buckets)) and not bool(np.isfinite(buckets[:, :2]).all())
+
+
+def first_bad_step(series: Histograms) -> int | None:
+    """The step of the first histogram with a value that is NaN or infinite."""
+    steps = zip(series.steps, series.buckets, strict=True)
+    return next((int(step) for step, buckets in steps if is_nan(buckets)), None)

@@ -51,7 +51,8 @@ class Update:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Validated:
     """What may be logged as validation: losses and accuracies of the whole validation set, batch by batch or all at once, and
-    means of its batches' means, each [candidates], at each moment when a pass over it began and at each epoch's end; `ends` are the places of those."""
+    means of its batches' means, each [candidates], at each moment when a pass over it began and at each epoch's end; `ends` are
+    the places of those."""
 
     losses: Floats
     accuracies: Floats

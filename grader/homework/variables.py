@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from grader.homework.common import evidence_for
 from grader.homework.experiments import model_of
 from grader.homework.fit_analysis import LIBRARY_SUFFIXES, Analysis, analyse
-from grader.homework.series import is_nan, size
+from grader.homework.series import first_bad_step, is_nan, size
 from grader.records import Case, Histograms, Message, ModelUse, Run, say
-
-_FORWARD = ("kernel", "bias", "beta", "gamma", "mu", "sigma", "normed", "z", "out", "activation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +31,7 @@ class Place:
 
 def library_places(model: ModelUse | None) -> Mapping[str, Place]:
     """The tags that the course's layers write by themselves, in the order of the forward pass."""
-    suffixes = sorted({s for group in LIBRARY_SUFFIXES.values() for s in group}, key=_FORWARD.index)
+    suffixes = [suffix for group in LIBRARY_SUFFIXES.values() for suffix in group]
     layers = enumerate(model.layers, start=1) if model else ()
     return {f"{own.name}_{s}": Place(layer=n, kind=own.kind, what=s) for n, own in layers for s in suffixes}
 
@@ -45,7 +43,7 @@ def gradient_places(case: Case, run: Run) -> Mapping[str, Place]:
         return {}
     library = library_places(model)
     own = [series for series in run.histograms if series.tag not in library]
-    variables = list(_variables(model))[::order]
+    variables = list(variables_of(model))[::order]
     fits = len(own) == len(variables) and all(_may_hold(h, n) for h, (_, n) in zip(own, variables, strict=True))
     return {h.tag: place for h, (place, _) in zip(own, variables, strict=True)} if fits else {}
 
@@ -61,7 +59,7 @@ def _order(case: Case) -> int | None:
     return next((step for step in (1, -1) if found == straight[::step]), None)
 
 
-def _variables(model: ModelUse) -> Iterator[tuple[Place, int]]:
+def variables_of(model: ModelUse) -> Iterator[tuple[Place, int]]:
     """The trainable variables of the course's layers in order, with the number of their values."""
     for n, layer in enumerate(model.layers, start=1):
         if layer.inputs is not None and layer.outputs is not None:
@@ -80,16 +78,14 @@ def _may_hold(series: Histograms, count: int) -> bool:
 # --- where NaN begins -------------------------------------------------------------------------------------------------
 
 
-def origin_of_nan(case: Case, run: Run) -> Message | None:
+def origin_of_nan(run: Run, forward: Mapping[str, Place], backward: Mapping[str, Place]) -> Message | None:
     """Where a run stops being finite: the step, and the layer and variable where it is seen first. Within a step that is
     the forward pass in its order, then the gradients, from the loss on backwards; a scalar only when no histogram says it."""
-    seen = [(step, series.tag) for series in run.histograms if (step := _first_bad(series)) is not None]
+    seen = [(step, series.tag) for series in run.histograms if (step := first_bad_step(series)) is not None]
     if not seen:
         return None
     step = min(first for first, _ in seen)
     bad = {tag for first, tag in seen if first == step}
-    forward = library_places(model_of(case, run.name))
-    backward = gradient_places(case, run)
     tag = next((tag for tag in (*forward, *reversed(list(backward))) if tag in bad), None)
     if tag is None:
         return say("First seen at step {step}, in the histogram {tag}.", step=step, tag=min(bad))
@@ -103,8 +99,3 @@ def origin_of_nan(case: Case, run: Run) -> Message | None:
         step=step,
         what=backward[tag].words,
     )
-
-
-def _first_bad(series: Histograms) -> int | None:
-    steps = zip(series.steps, series.buckets, strict=True)
-    return next((int(step) for step, buckets in steps if is_nan(buckets)), None)

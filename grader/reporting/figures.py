@@ -244,9 +244,13 @@ def _ranges(band: Band | None) -> Callable[[int], str]:
         found = np.flatnonzero(steps == step)
         if not len(found):
             return ""
-        return tr("{low} to {high}", low=number(float(low[found[0]])), high=number(float(high[found[0]])))
+        return _span(low[found[0]], high[found[0]])
 
     return at
+
+
+def _span(low: float, high: float) -> str:
+    return tr("{low} to {high}", low=number(float(low)), high=number(float(high)))
 
 
 # --- ridges ---------------------------------------------------------------------------------------------------------
@@ -300,7 +304,4 @@ def _ridge_row(ridge: Ridge, i: int) -> tuple[str, ...]:
 
 
 def _usual_words(ridge: Ridge, i: int) -> str:
-    if ridge.usual is None:
-        return ""
-    low, high = ridge.usual[i]
-    return tr("{low} to {high}", low=number(float(low)), high=number(float(high)))
+    return "" if ridge.usual is None else _span(*ridge.usual[i])

@@ -477,7 +477,8 @@ def _own_id(name: str, taken: set[str]) -> str:
 
 def read_submission(candidate: Candidate, workspace: Path, names: Collection[str] = ()) -> Submission:
     """Read a candidate; its archives are unpacked below `workspace`, an existing folder, which must outlive the
-    submission. Of several notebooks the one is taken whose code has most of the homework's `names` in it. Raises UnreadableSubmission with one sentence when there is no notebook to grade."""
+    submission. Of several notebooks the one is taken whose code has most of the homework's `names` in it. Raises
+    UnreadableSubmission with one sentence when there is no notebook to grade."""
     handed = _Handed(candidate, workspace)
     path, notebook, remarks = _choose(handed, names)
     return Submission(
