@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -48,10 +49,22 @@ def test_a_name_that_no_file_can_have_is_wrong_use(capsys: pytest.CaptureFixture
     assert "cannot be used (File name too long)" in said and said.count("\n") == 1
 
 
-@pytest.mark.parametrize("folder", [Path("/"), Path("/usr"), Path(sys.prefix), Path(sys.base_prefix)])
-def test_submissions_in_the_folder_of_python_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "folder", [Path("/usr"), Path(sys.prefix), Path(sys.base_prefix), Path(sysconfig.get_path("purelib")).parent]
+)
+def test_submissions_in_the_folder_of_python_are_refused(folder: Path) -> None:
     with pytest.raises(cli.UsageError, match="Python lies in"):
         interpreter.hide([folder])
+
+
+def test_submissions_beside_an_environment_are_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".venv").mkdir()
+    monkeypatch.setattr(interpreter, "folders", lambda: [tmp_path / ".venv"])
+    interpreter.hide([tmp_path])
+    try:
+        assert tmp_path.resolve() in interpreter.hidden()
+    finally:
+        interpreter.hide([])
 
 
 @pytest.mark.parametrize(

@@ -31,11 +31,14 @@ _PRIVATE: list[Path] = []
 
 def hide(places: Iterable[Path]) -> None:
     """From now on no box shows these files and folders, wherever they lie: submissions, the reference and results may be
-    below /usr or beside an environment. Raises UsageError for a folder that the interpreter lies in: without it nothing runs."""
+    below /usr or beside an environment. A folder that merely holds an environment is not shown anyway. Raises UsageError for
+    one that is shown and that the interpreter lies in: without it nothing runs."""
     found = [place.resolve() for place in places if place.exists()]
-    needed = [Path("/usr"), *folders()]
+    shown = [folder.resolve() for folder in (Path("/usr"), *folders())]
+    needed = [*shown, *(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib"))]
     for place in found:
-        if any(folder.resolve().is_relative_to(place) for folder in needed):
+        is_seen = any(place.is_relative_to(folder) for folder in shown)
+        if is_seen and any(folder.is_relative_to(place) for folder in needed):
             raise UsageError(
                 say(
                     "Python lies in {folder}, and every notebook may read that. Put submissions, the assignment and results "
