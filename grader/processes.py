@@ -14,7 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["grader.runner", "grader.homework", "grader.reporting.html", "grader.reporting.machine"])
+FORKED.set_forkserver_preload(
+    ["grader.fork_server", "grader.runner", "grader.homework", "grader.reporting.html", "grader.reporting.machine"]
+)
 
 
 @contextmanager
