@@ -59,8 +59,18 @@ def fill(
     owners = _owners(placed)
     alone = {cell: found[0] for cell, found in owners.items() if len(found) == 1 and found[0].error is None}
     changes = {cell: str(result.score).replace(".", mark) for cell, result in alone.items()}
-    notes = (*_unwritten(placed, owners), *_open_points(alone.values()), *_without(rows, owners))
+    notes = (
+        _written(len(changes), len(rows)),
+        *_unwritten(placed, owners),
+        *_open_points(alone.values()),
+        *_without(rows, owners),
+    )
     return Filled(data=sheets.written(sheet, changes), notes=notes)
+
+
+def _written(grades: int, rows: int) -> str:
+    written = f"{count(grades, 'grade')} written" if grades else "no grade was written"
+    return f"{written}; the table has {count(rows, 'row')}."
 
 
 def _unwritten(placed: Sequence[tuple[Result, Cell | None]], owners: Mapping[Cell, Sequence[Result]]) -> Iterator[str]:

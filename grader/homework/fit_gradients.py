@@ -227,8 +227,10 @@ def _lacking(run: Run, case: Case, epochs: int) -> int:
     sizes = [count for _, count in variables_of(model)] if model else []
     library = library_places(model)
     held = [max((size(b) for b in h.buckets), default=0) for h in run.histograms if h.tag not in library]
-    wild = sum(1 for h in run.histograms if h.tag not in library and any(is_nan(b) for b in h.buckets))
     lacking = sum(max(0, sizes.count(s) - held.count(s)) for s in set(sizes))
+    if not lacking:
+        return 0
+    wild = sum(1 for h in run.histograms if h.tag not in library and any(is_nan(b) for b in h.buckets))
     others = sum(max(0, held.count(s) - sizes.count(s)) for s in set(held))  # a layer may have variables of other sizes
     own = 2 * sum(1 for layer in model.layers if layer.origin == "__main__") if model else 0
     return max(0, lacking - max(wild, min(others, own)) - _without_gradient(model, case))

@@ -111,6 +111,7 @@ def largest_bound(source: str) -> int:
     return max((n for n in found if _FEWEST_BOUND <= n < EPOCH), default=0)
 
 
+@lru_cache(maxsize=8)
 def largest_interval(source: str) -> int:
     """The largest whole number below 469 that code takes a remainder of: how many steps lie between two points in the logs."""
     tree = parsed(source)

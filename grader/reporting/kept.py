@@ -12,6 +12,7 @@ import numpy as np
 
 from grader import receipt
 
+_PLAIN = (str, int, float, type(None))
 Keep = Callable[[str, Callable[[], str]], str]  # (name, how it is made): a text that is made once for each name
 
 
@@ -38,7 +39,7 @@ def _parts(value: object) -> Iterator[bytes]:
             yield from _parts(getattr(value, field.name))
     elif isinstance(value, Mapping):
         yield from _parts(tuple(value.items()))
-    elif isinstance(value, tuple):
+    elif isinstance(value, tuple) and not all(isinstance(part, _PLAIN) for part in value):
         yield f"{len(value)}".encode()
         for part in value:
             yield from _parts(part)

@@ -56,7 +56,10 @@ def fill(data: bytes, *grades: Grade) -> moodle.Filled:
 def test_a_worksheet_is_the_expected_file(same_as_gold: Callable[[str, bytes], None]) -> None:
     filled = fill(WORKSHEET, from_moodle("Петров Иван", 4711, 84.5), from_moodle("Anna Ivanova", 4712, 97))
     same_as_gold("moodle.csv", filled.data)
-    assert filled.notes == ("1 row without a submission, left as downloaded: Participant 4713.",)
+    assert filled.notes == (
+        "2 grades written; the table has 3 rows.",
+        "1 row without a submission, left as downloaded: Participant 4713.",
+    )
 
 
 def test_only_the_grade_of_those_who_handed_in_changes() -> None:
@@ -142,7 +145,8 @@ def test_an_ungraded_submission_leaves_its_row_and_costs_nothing() -> None:
 def test_a_submission_that_is_nobodys_is_named() -> None:
     filled = fill(WORKSHEET, from_moodle("Nobody", 9999, 50), scored("local", 50))
     assert filled.data == WORKSHEET
-    assert [note.partition(":")[0] for note in filled.notes[:2]] == ["Nobody", "local"]
+    assert filled.notes[0] == "no grade was written; the table has 3 rows."
+    assert [note.partition(":")[0] for note in filled.notes[1:3]] == ["Nobody", "local"]
 
 
 def test_two_submissions_for_one_person_are_named_and_neither_is_taken() -> None:
@@ -164,7 +168,7 @@ def test_a_number_that_two_rows_have_is_nobodys() -> None:
 
 def test_of_many_rows_without_a_submission_some_are_named() -> None:
     many = ENGLISH.encode() + b"".join(b"Participant %d,A,,,,100,Yes,-,-,\n" % (100 + k) for k in range(15))
-    (note,) = fill(many).notes
+    _, note = fill(many).notes
     assert note.startswith("15 rows") and note.endswith("Participant 109 and 5 more.")
 
 
