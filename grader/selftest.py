@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +20,14 @@ from grader.stages.intake import find_submissions
 
 _Notebook = tuple[str, str, float | None]  # name, text, seconds for a cell where not the profile's
 _GOOD = (Status.PASSED, Status.REVIEW)
+_WHOLE = ("points", "remarks", "sentences")
+_PAGES = "pages"
 ACCUSED, OVERLOOKED, OTHER = "wrongly accused", "wrongly passed", "otherwise wrong"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Where a verdict is not what it must be. `criterion` is an id, or "points" or "remarks" for a whole grade."""
+    """Where a verdict is not what it must be. `criterion` is an id, or one of _WHOLE for a whole grade."""
 
     criterion: str
     kind: str
@@ -49,9 +52,19 @@ def run(
     notebooks: list[_Notebook] = [(base.stem, base.read_text("utf-8"), None) for base in sorted(bases)]
     notebooks += [(s.name, nbformat.writes(build(s)), s.seconds_per_cell) for s in situations]
     grades = _grades(notebooks, setup, folder, jobs, watch)
-    return tuple(
-        Checked(situation=s, grade=grades[s.name], differences=compare(s, grades[s.name], grades[s.base.stem]))
-        for s in situations
+    return tuple(_checked(s, grades[s.name], grades[s.base.stem], folder / _PAGES) for s in situations)
+
+
+def _checked(situation: Situation, grade: Grade, base: Grade, pages: Path) -> Checked:
+    said = _said(pages / grade.id / "result.json") if situation.says and grade.error is None else ""
+    return Checked(situation=situation, grade=grade, differences=compare(situation, grade, base, said))
+
+
+def _said(result: Path) -> str:
+    """All that the findings of a result say."""
+    criteria = json.loads(result.read_text("utf-8"))["criteria"]
+    return "\n".join(
+        str(value) for criterion in criteria for finding in criterion["findings"] for value in finding.values()
     )
 
 
@@ -68,7 +81,7 @@ def _grades(
             path.write_text(text, encoding="utf-8")
         plan = dataclasses.replace(setup.plan, seconds_per_cell=seconds or setup.plan.seconds_per_cell)
         candidates = find_submissions(sorted(own), folder)
-        outcome = batch.grade_all(candidates, dataclasses.replace(setup, plan=plan), folder / "pages", jobs, watch)
+        outcome = batch.grade_all(candidates, dataclasses.replace(setup, plan=plan), folder / _PAGES, jobs, watch)
         found |= {grade.id: grade for grade in outcome.grades}
     return found
 
@@ -76,14 +89,15 @@ def _grades(
 # --- comparing ------------------------------------------------------------------------------------------------------
 
 
-def compare(situation: Situation, grade: Grade, base: Grade) -> tuple[Difference, ...]:
-    """Where a grade differs from what its situation says, given the grade of the notebook that it was made of."""
+def compare(situation: Situation, grade: Grade, base: Grade, said: str) -> tuple[Difference, ...]:
+    """Where a grade, and what its findings `said`, differ from what its situation says, given the grade of the notebook that
+    it was made of."""
     if grade.error is not None:
         return (Difference(criterion="points", kind=OTHER, expected="a grade", found=str(grade.error)),)
     usual = {judgement.criterion.id: (judgement.status,) for judgement in base.criteria}
     wanted = usual | dict(situation.expect)
     wrong = [_difference(j, wanted[j.criterion.id]) for j in grade.criteria if j.status not in wanted[j.criterion.id]]
-    return (*wrong, *_points(situation, grade, base), *_remarks(situation, grade))
+    return (*wrong, *_points(situation, grade, base), *_remarks(situation, grade), *_unsaid(situation, said))
 
 
 def _difference(judgement: Judgement, allowed: tuple[Status, ...]) -> Difference:
@@ -111,6 +125,11 @@ def _remarks(situation: Situation, grade: Grade) -> list[Difference]:
     ]
 
 
+def _unsaid(situation: Situation, said: str) -> list[Difference]:
+    wanted = [words for words in situation.says if words not in said]
+    return [Difference(criterion="sentences", kind=OTHER, expected=repr(words), found="not said") for words in wanted]
+
+
 # --- the table ------------------------------------------------------------------------------------------------------
 
 
@@ -121,7 +140,7 @@ def table(checked: Sequence[Checked]) -> str:
     names = [j.criterion.id for j in graded.criteria] if graded else []
     kinds = (ACCUSED, OVERLOOKED, OTHER)
     head = f"{'':<28}{'right':>8}" + "".join(f"{kind:>18}" for kind in kinds)
-    rows = [_row(name, len(checked), [wrong[name, kind] for kind in kinds]) for name in (*names, "points", "remarks")]
+    rows = [_row(name, len(checked), [wrong[name, kind] for kind in kinds]) for name in (*names, *_WHOLE)]
     return "\n".join([head, *rows, "", *_lines(checked), _summary(checked)])
 
 

@@ -7,6 +7,7 @@ A situation is a folder with a `situation.toml`:
     lost = 12                          # points that the base has (or awaits) and this one has not; or [least, most]
     seconds_per_cell = 60              # optional: time for a cell, where the profile's would be a waste
     remarks = ["remark.writer_none"]   # optional: remarks that must be there
+    says = ["its values are not finite"]  # optional: words that must stand in its findings, in English
 
     [expect]                           # what differs from the base; all other criteria end as the base's
     "fit.gradient_histograms" = ["failed", "partial"]
@@ -66,6 +67,7 @@ class Situation:
     edits: tuple[Edit, ...]
     seconds_per_cell: float | None = None
     remarks: tuple[str, ...] = ()
+    says: tuple[str, ...] = ()
 
 
 def load(folder: Path, reference: Path) -> Situation:
@@ -104,7 +106,7 @@ def build(situation: Situation) -> nbformat.NotebookNode:
 def _situation(name: str, raw: Mapping[str, Any], reference: Path) -> Situation:
     if raw["base"] not in ("solution", "template"):
         raise ValueError(f'base is "solution" or "template", not {raw["base"]!r}')
-    _only(raw, {"base", "about", "lost", "expect", "edit", "seconds_per_cell", "remarks"})
+    _only(raw, {"base", "about", "lost", "expect", "edit", "seconds_per_cell", "remarks", "says"})
     lost = raw["lost"] if isinstance(raw["lost"], list) else [raw["lost"]]
     return Situation(
         name=name,
@@ -115,6 +117,7 @@ def _situation(name: str, raw: Mapping[str, Any], reference: Path) -> Situation:
         edits=tuple(_edit(item) for item in raw.get("edit", ())),
         seconds_per_cell=float(raw["seconds_per_cell"]) if "seconds_per_cell" in raw else None,
         remarks=tuple(map(str, raw.get("remarks", ()))),
+        says=tuple(map(str, raw.get("says", ()))),
     )
 
 

@@ -24,6 +24,7 @@ from grader.homework.experiments import (
     compare_with_reference,
     is_shared,
     is_unseen,
+    model_of,
     needs_training,
     not_better,
     not_finite,
@@ -380,7 +381,9 @@ def fixed_run(case: Case, assignment: Assignment) -> Verdict:
     found = problems(case, assignment, FIXED)
     if found:
         return failed(*found)
-    bad = not_finite(FIXED, logged_experiments(case, assignment)[FIXED]) or too_short(case, assignment, FIXED)
+    bad = not_finite(FIXED, logged_experiments(case, assignment)[FIXED], model_of(case, FIXED)) or too_short(
+        case, assignment, FIXED
+    )
     if bad:
         return failed(bad)
     unlike = (

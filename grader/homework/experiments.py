@@ -14,7 +14,7 @@ from grader.contract import Check, undecided
 from grader.homework.common import broken_off, evidence_for, logged_experiments, runs_named, words_of
 from grader.homework.questions import task_of
 from grader.homework.roles import reading_of, series_of, tail_mean
-from grader.homework.series import first_bad_step
+from grader.homework.series import first_bad_step, is_nan
 from grader.homework.spread import Spread, spread
 from grader.homework.witnesses import epochs_printed
 from grader.language import counted, listed
@@ -197,7 +197,7 @@ def first_bad_value(run: Run) -> tuple[str, int] | None:
     return (min(found)[1], min(found)[0]) if found else None
 
 
-def not_finite(name: str, run: Run) -> Finding | None:
+def not_finite(name: str, run: Run, model: ModelUse | None) -> Finding | None:
     bad = first_bad_value(run)
     if bad is None:
         return None
@@ -206,14 +206,27 @@ def not_finite(name: str, run: Run) -> Finding | None:
         message=say("The run {run} has values that are NaN or infinite.", run=name),
         expected=say("finite values throughout"),
         actual=say("first seen in {tag} at step {step}", tag=bad[0], step=bad[1]),
-        hint=say(
-            "Find the first layer whose output is not finite: the histograms of its inputs show why. If all outputs are "
-            "finite, a gradient is not: look for a 0/0 that is only painted over afterwards."
-        ),
+        hint=_SPOILED if _began_spoiled(run, model) else _FIRST_LAYER,
         run=name,
         tag=bad[0],
         step=bad[1],
     )
+
+
+_SPOILED = say(
+    "Its weights are NaN before its first update: another training has spoiled them. Make new layers for each experiment, "
+    "do not hand on those of a model that was trained before."
+)
+_FIRST_LAYER = say(
+    "Find the first layer whose output is not finite: the histograms of its inputs show why. If all outputs are "
+    "finite, a gradient is not: look for a 0/0 that is only painted over afterwards."
+)
+
+
+def _began_spoiled(run: Run, model: ModelUse | None) -> bool:
+    """Whether weights were NaN already when a training began: the library's layers log them before each update."""
+    kernels = [run.histogram(f"{layer.name}_kernel") for layer in model.layers] if model else []
+    return any(h is not None and len(h.buckets) > 0 and h.steps[0] <= 1 and is_nan(h.buckets[0]) for h in kernels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -256,7 +256,7 @@ def _validation_reading(series: Scalars, validated: Validated, steps: int) -> Sc
         for quality, expected in (("exact", values), ("batch_means", means), ("exact", at_once)):
             if _selects(series.values, expected, validated.ends):
                 return ScalarReading(tag=series.tag, role=role, quality=quality if grows else "mixed", began=began)
-        if _contains(series.values, values[list(validated.ends)]):
+        if contains(series.values, values[list(validated.ends)]):
             return ScalarReading(tag=series.tag, role=role, quality="mixed")
     return None
 
@@ -267,28 +267,29 @@ def _selects(actual: Floats, candidates: Floats, ends: Sequence[int]) -> bool:
         return True
     places, place = [], -1
     for value in actual:
-        near = np.flatnonzero(_near(candidates[place + 1 :], value))
-        if not len(near):
+        found = np.flatnonzero(near(candidates[place + 1 :], value))
+        if not len(found):
             return False
-        place += 1 + int(near[0])
+        place += 1 + int(found[0])
         places.append(place)
     before = (-1, *ends[:-1])
     return bool(ends) and all(any(a < p <= b for p in places) for a, b in zip(before, ends, strict=True))
 
 
-def _near(expected: Floats, actual: Floats | float) -> NDArray[np.bool_]:
+def near(expected: Floats, actual: Floats | float) -> NDArray[np.bool_]:
+    """Which values a logged one, of seven digits, may stand for."""
     return np.asarray(np.abs(expected - actual) <= TOLERANCE * np.abs(expected) + 1e-6)
 
 
 def _equal(actual: Floats, expected: Floats) -> bool:
-    return len(actual) == len(expected) and bool(_near(expected, actual).all())
+    return len(actual) == len(expected) and bool(near(expected, actual).all())
 
 
-def _contains(actual: Floats, expected: Floats) -> bool:
+def contains(actual: Floats, expected: Floats) -> bool:
     """Whether the expected values occur in order among the actual ones."""
     position = 0
     for value in actual:
-        if position < len(expected) and _near(expected[position], value):
+        if position < len(expected) and near(expected[position], value):
             position += 1
     return position == len(expected)
 

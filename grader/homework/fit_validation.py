@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +12,13 @@ from grader.contract import failed, partial
 from grader.homework.common import finished_experiments
 from grader.homework.expected import batches, evaluate
 from grader.homework.experiments import trained_epochs
-from grader.homework.fit_analysis import Analysis, ScalarReading, analyse
+from grader.homework.fit_analysis import TOLERANCE, Analysis, ScalarReading, analyse, contains, near
 from grader.homework.fit_generator import WANTED, ready
 from grader.homework.roles import roles_of
+from grader.homework.series import is_nan, size
 from grader.homework.traced import passes_cut_short
 from grader.language import counted, listed
-from grader.records import Case, Finding, Floats, Ints, Message, Run, Scalars, Severity, Verdict, say
+from grader.records import Case, Finding, Floats, Histograms, Ints, Message, Run, Scalars, Severity, Verdict, say
 
 
 def validation_scalars(case: Case, assignment: Assignment) -> Verdict:
@@ -78,7 +80,7 @@ def _mixed(reading: ScalarReading, name: Message, analysis: Analysis, case: Case
     return Finding(
         code="fit.validation_mixed",
         message=say(
-            "The validation {name} of the whole set is written, but at steps that do not grow: its points stand on top of each other."
+            "The validation {name} of the whole set is written, but at steps that do not grow: its points stand on top of each other, or in the wrong order."
             if same
             else "The validation {name} of the whole set is written, but among other points: not each of them is of the whole set.",
             name=name,
@@ -146,9 +148,26 @@ def _misnamed(tag: str, role: str) -> bool:
 
 def _no_validation(role: str, name: Message, analysis: Analysis, case: Case) -> Finding:
     definition = case.definitions[WANTED]
-    near = _near_miss(role, analysis)
-    if near is not None:
-        tag, what, advice = near
+    elsewhere = _elsewhere(_wanted(role, analysis), analysis)
+    if elsewhere is not None:
+        tag, where, advice = elsewhere
+        return Finding(
+            code="fit.validation_no_curve",
+            message=say(
+                "The validation {name} is computed rightly, but it makes no curve of its own: {where}.",
+                name=name,
+                where=where,
+            ),
+            expected=counted("one point an epoch: {n} point", "one point an epoch: {n} points", analysis.task.epochs),
+            actual=say("tag {tag}", tag=tag),
+            hint=advice,
+            tag=tag,
+            cell=definition.cell,
+            line=definition.line,
+        )
+    missed = _near_miss(role, analysis)
+    if missed is not None:
+        tag, what, advice = missed
         message = say(
             "The tag {tag} does not hold the {name} on the whole validation set: {what}.", tag=tag, name=name, what=what
         )
@@ -177,6 +196,36 @@ def _no_validation(role: str, name: Message, analysis: Analysis, case: Case) -> 
         cell=definition.cell,
         line=definition.line,
     )
+
+
+def _elsewhere(wanted: Floats, analysis: Analysis) -> tuple[str, Message, Message] | None:
+    """Where the wanted values were written if they make no curve: the first tag, what is wrong with it, what to try."""
+    scalars, histograms = (analysis.run.scalars, analysis.run.histograms) if analysis.run else ((), ())
+    mixed = next((s.tag for s in scalars if contains(s.values, wanted)), None)
+    if mixed is not None:
+        return mixed, say("other values stand under its tag too"), say("Give each value a tag of its own.")
+    single = [_tag_of(value, scalars) for value in wanted]
+    if single and all(single):
+        return str(single[0]), say("each of its points stands under a tag of its own"), _ONE_TAG
+    drawn = next((h.tag for h in histograms if _may_average(h, wanted)), None)
+    return (drawn, say("it is written as a histogram"), _SCALAR) if drawn else None
+
+
+_ONE_TAG = say("Leave the number of the epoch out of the tag: it belongs in step=….")
+_SCALAR = say("Write a single number with tf.summary.scalar: a histogram shows how many values are distributed.")
+
+
+def _tag_of(value: float, scalars: Sequence[Scalars]) -> str | None:
+    return next((s.tag for s in scalars if len(s.values) == 1 and near(s.values, value).all()), None)
+
+
+def _may_average(series: Histograms, wanted: Floats) -> bool:
+    """Whether the means of histograms are the wanted values, as far as buckets tell."""
+    if len(series.buckets) != len(wanted) or any(is_nan(b) or not size(b) for b in series.buckets):
+        return False
+    means = [float((b[:, :2].mean(axis=1) * b[:, 2]).sum()) / size(b) for b in series.buckets]
+    widths = [float((b[:, 1] - b[:, 0]).max()) for b in series.buckets]
+    return bool(np.all(np.abs(means - wanted) <= np.maximum(widths, TOLERANCE * np.abs(wanted))))
 
 
 def _near_miss(role: str, analysis: Analysis) -> tuple[str, Message, Message] | None:

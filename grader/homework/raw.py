@@ -10,7 +10,7 @@ from grader.contract import blocked, failed, partial, passed, undecided
 from grader.homework.common import evidence_for, is_untouched, not_found, probe_fault, unlike_notebook
 from grader.homework.experiments import model_of, needs_training, problems, too_short
 from grader.language import counted
-from grader.records import Case, Evidence, Finding, Message, SequenceUse, Verdict, say
+from grader.records import Case, Evidence, Finding, Floats, Message, SequenceUse, Verdict, say
 
 WANTED = "preprocess"
 RAW = "raw"
@@ -48,7 +48,7 @@ def _wrong(evidence: Evidence, name: str, case: Case) -> Finding | None:
     flat = x.reshape(len(x), 784).astype(np.float64)
     if not np.allclose(out_x.astype(np.float64), flat, rtol=1e-6, atol=1e-6):
         expected = say("values {span}, in the same order", span=_span(flat))
-        return _finding(case, _how_changed(out_x, flat), expected, say("values {span}", span=_span(out_x)))
+        return _finding(case, _how_changed(out_x, flat), expected, _changed(out_x.astype(np.float64), flat))
     if not np.array_equal(np.ravel(out_y).astype(np.float64), y.astype(np.float64)):
         return _finding(
             case, say("preprocess changes the labels."), str(y[:5].tolist()), str(np.ravel(out_y)[:5].tolist())
@@ -65,6 +65,18 @@ def _how_changed(out: NDArray[np.generic], flat: NDArray[np.float64]) -> Message
     if np.array_equal(np.sort(out.astype(np.float64), axis=1), np.sort(flat, axis=1)):
         return say("preprocess mixes up the pixels of an image.")
     return say("preprocess changes the values of the pixels.")
+
+
+def _changed(out: Floats, flat: Floats) -> Message:
+    """The range of what came out, and the first pixel that is another one than what went in."""
+    image, pixel = np.argwhere(~np.isclose(out, flat, rtol=1e-6, atol=1e-6))[0]
+    return say(
+        "values {span}; pixel {pixel} of an image is {found:.4g} instead of {wanted:.4g}",
+        span=_span(out),
+        pixel=int(pixel),
+        found=float(out[image, pixel]),
+        wanted=float(flat[image, pixel]),
+    )
 
 
 def _span(values: NDArray[np.generic]) -> Message:
