@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -32,6 +33,7 @@ from grader.reporting.overview import Overview
 from grader.reporting.text import inert
 from grader.reporting.words import STATUS_MEANINGS, STATUS_WORDS
 
+_CODE = re.compile(r"`([^`\n]+)`")
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -188,8 +190,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["coded"] = _coded
     environment.globals |= {"_": tr, "ngettext": tr_n}  # what they return is escaped like any other text
     return environment
+
+
+def _coded(text: str) -> Markup:
+    """A sentence with what stands in `backticks` set as code."""
+    parts = _CODE.split(inert(text))
+    return Markup().join(Markup("<code>{}</code>").format(p) if n % 2 else p for n, p in enumerate(parts))
 
 
 def _finalize(value: object) -> object:

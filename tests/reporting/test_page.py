@@ -463,3 +463,9 @@ def test_text_has_enough_contrast_in_both_themes() -> None:
         for text in ("text", "hush", "accent"):
             for ground in ("notice", "marked"):
                 assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+
+
+def test_what_stands_in_backticks_is_set_as_code_and_stays_inert() -> None:
+    marked = judgement("fit.patched", findings=(finding(message=say("Mind `a < b` and `")),))
+    page = student_page(report(grade=grade(criteria=(marked,))), language="en")
+    assert "Mind <code>a &lt; b</code> and `" in page
