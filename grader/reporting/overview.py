@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
@@ -95,13 +95,19 @@ def overview(report: Report, given: frozenset[int] = frozenset()) -> Overview:
     cells = report.submission.cells if report.submission else ()
     return Overview(
         id=report.grade.id,
-        causes=tuple(cause for judgement in report.grade.criteria for cause in _causes(judgement)),
+        causes=_of_all(cause for judgement in report.grade.criteria for cause in _causes(judgement)),
         subjects=tuple(_subject(j, report) for j in report.grade.criteria if _is_for_a_person(j)),
         sketches=tuple(_sketches(report.exhibit.curves)),
         code=likeness.code_prints(cells) - given,
         words=likeness.word_prints(conclusion.text for conclusion in report.exhibit.conclusions),
         series=likeness.series_prints(report.submitted_runs.values()),
     )
+
+
+def _of_all(causes: Iterable[Cause]) -> tuple[Cause, ...]:
+    """The causes, or the first one where the same cost everything: a notebook that was not begun."""
+    found = tuple(causes)
+    return found[:1] if len({(cause.code, cause.message) for cause in found}) == 1 else found
 
 
 def _causes(judgement: Judgement) -> Iterator[Cause]:

@@ -196,9 +196,9 @@ def exceeded(box: Box, meter: Meter) -> FaultKind | None:
     if meter.usage.peak_memory_mib > box.limits.memory_mib:
         return FaultKind.OUT_OF_MEMORY
     size, entries = map(sum, zip(*(held(folder, box.limits.files) for folder in box.writable()), strict=True))
-    if entries > box.limits.files:
-        return FaultKind.FILES_LIMIT
-    return FaultKind.DISK_LIMIT if size + meter.unlinked_bytes > box.limits.disk_mib * MIB else None
+    if size + meter.unlinked_bytes > box.limits.disk_mib * MIB:  # first: between two looks many files may come
+        return FaultKind.DISK_LIMIT
+    return FaultKind.FILES_LIMIT if entries > box.limits.files else None
 
 
 def overdue(cpu_seconds: float, wall_seconds: float, seconds: float) -> bool:

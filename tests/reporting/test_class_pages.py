@@ -133,6 +133,13 @@ def test_causes_come_by_how_many_they_cost_each_with_its_students() -> None:
     assert shown.causes[0].members[0].href == "b/report.html#criterion-fit.patched"
 
 
+def test_one_reason_that_costs_every_criterion_is_one_cause() -> None:
+    said = (finding(code="notebook.not_started"),)
+    judged = tuple(judgement(name, Status.FAILED, 0, findings=said) for name in ("fit.patched", "relu.runs"))
+    made = overview(report(grade=grade("a", criteria=judged)))
+    assert [(cause.criterion, cause.code) for cause in made.causes] == [("fit.patched", "notebook.not_started")]
+
+
 def test_a_rate_never_rounds_up_to_all() -> None:
     made = [
         grade(f"s{n}", criteria=(judgement(status=Status.FAILED if n == 0 else Status.PASSED),)) for n in range(300)
