@@ -34,8 +34,7 @@ def _place(source: Path, submission: Submission, setup: Setup) -> None:
     def copy(target: Path) -> None:
         shutil.copytree(source, target, dirs_exist_ok=True)
 
-    found = pipeline.extract(submission, setup)
-    store.evidence_folder(setup.evidence, pipeline.evidence_key(submission, found, setup), copy)
+    store.evidence_folder(setup.evidence, pipeline.evidence_key(submission, setup), copy)
 
 
 def _read(notebook: Path, workspace: Path) -> Submission:

@@ -194,10 +194,9 @@ def expected_work(candidate: Candidate, setup: Setup) -> float:
 def observe(candidate: Candidate, setup: Setup, workspace: Path, progress: Progress) -> Observed:
     """Read a candidate, run it and ask the probes, unless the evidence is there. Raises GraderError when it cannot be."""
     submission = read_submission(candidate, workspace, setup.homework.names.all)
-    found = pipeline.extract(submission, setup)
-    evidence = pipeline.observe(submission, found, setup, progress)
+    evidence = pipeline.observe(submission, setup, progress)
     progress("judging")
-    return Observed(submission=submission, found=found, evidence=evidence)
+    return Observed(submission=submission, evidence=evidence)
 
 
 def grade_candidate(candidate: Candidate, setup: Setup, workspace: Path, progress: Progress) -> Report:

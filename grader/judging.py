@@ -19,17 +19,15 @@ from grader.processes import FORKED, end_if_orphan, end_with_parent
 from grader.records import Grade, Message, Report, Submission, say
 from grader.reporting import html, likeness, machine
 from grader.reporting.overview import Overview, overview, overview_json, read_overview
-from grader.stages.extraction import Extraction
 
 _JUDGE_SECONDS = 600  # it takes a tenth of one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """A submission that has been run and probed: what was found in it, and the folder with the evidence."""
+    """A submission that has been run and probed, and the folder with the evidence."""
 
     submission: Submission
-    found: Extraction
     evidence: Path
 
 
@@ -40,7 +38,7 @@ def judge(observed: Observed, setup: Setup, out: Path) -> Grade:
 
 def report(observed: Observed, setup: Setup) -> Report:
     """The verdict on a submission and what its page shows, from the evidence and what people have decided alone."""
-    case = pipeline.case_of(observed.submission, observed.found, observed.evidence, setup)
+    case = pipeline.case_of(observed.submission, observed.evidence, setup)
     return reviews.decided(pipeline.report_of(case, observed.evidence, setup), setup.decisions)
 
 

@@ -44,8 +44,8 @@ from grader.records import (
 )
 from grader.sandbox.plan import Plan
 from grader.stages import execution, extraction, probing
-from grader.stages.extraction import Extraction
 
+_FOUND = "definitions.json"  # what was cut out of the notebook, beside the folders of the run and of the probes
 Shown = TypeVar("Shown")
 Progress = Callable[[str], None]
 
@@ -67,10 +67,12 @@ class Setup:
     decisions: Mapping[str, Decision] = field(default_factory=dict)
 
 
-def observe(submission: Submission, found: Extraction, setup: Setup, progress: Progress) -> Path:
+def observe(submission: Submission, setup: Setup, progress: Progress) -> Path:
     """The folder with the evidence on a submission; the notebook and the probes are run when it is not there yet."""
 
     def make(folder: Path) -> None:
+        found = extraction.extract(submission.cells, setup.homework.names)
+        extraction.write(found, folder / _FOUND)
         rng = np.random.default_rng(secrets.randbits(128))
         questions = setup.homework.draw(found.definitions, rng)
         ask = (questions, setup.plan, setup.homework.probes, setup.assignment.probe_seconds, folder / "probes")
@@ -81,20 +83,16 @@ def observe(submission: Submission, found: Extraction, setup: Setup, progress: P
             progress("probing")
             asked.result()
 
-    return store.evidence_folder(setup.evidence, evidence_key(submission, found, setup), make)
+    return store.evidence_folder(setup.evidence, evidence_key(submission, setup), make)
 
 
-def extract(submission: Submission, setup: Setup) -> Extraction:
-    """The definitions that the brief asks for, from the notebook's cells."""
-    return extraction.extract(submission.cells, setup.homework.names)
-
-
-def evidence_key(submission: Submission, found: Extraction, setup: Setup) -> str:
+def evidence_key(submission: Submission, setup: Setup) -> str:
     """The name of the evidence on a submission, from everything that changes a result and nothing else."""
+    names = setup.homework.names
     return store.evidence_key(
         {
             "cells": [(cell.kind, cell.source) for cell in submission.cells],
-            "definitions": [(definition.wanted, definition.source) for definition in found.definitions.values()],
+            "names": [repr(names.wanted), sorted(names.given), sorted(names.trains)],
             "library": store.digest_of(setup.plan.library),
             "data": [setup.data_digest, setup.plan.first],
             "seed": setup.plan.seed,
@@ -116,8 +114,9 @@ def _measuring(probes: Path, draw: Path) -> str:
     return store.digest_of(*folders, draw, package / "runner.py", package / "formats" / "notebooks.py")
 
 
-def case_of(submission: Submission, found: Extraction, folder: Path, setup: Setup) -> Case:
+def case_of(submission: Submission, folder: Path, setup: Setup) -> Case:
     """All that checks may look at, read from the evidence."""
+    found = extraction.read(folder / _FOUND)
     answers = probing.read(folder / "probes")
     return Case(
         submission=submission,

@@ -168,7 +168,7 @@ def test_a_students_copy_fails_nothing_for_want_of_reference_runs(quick: Path, t
     options = parser().parse_args(["grade", SOLUTION, "--data", "embedded", "--reference", copy])
     with prepared(options, quick / ".evidence") as setup:
         seen = observe(find_submissions([Path(SOLUTION)], tmp_path)[0], setup, tmp_path, lambda stage: None)
-        case = case_of(seen.submission, seen.found, seen.evidence, setup)
+        case = case_of(seen.submission, seen.evidence, setup)
         report = report_of(case, seen.evidence, setup)
         worse = dataclasses.replace(case, runs={**case.runs, "relu_bn_fixed": louder(case.runs["relu_bn_fixed"])})
         (fixed,) = [criterion for criterion in setup.assignment.criteria if criterion.id == "bn.fixed_run"]

@@ -46,9 +46,8 @@ def _points(
     folder.mkdir()
     name = f"seed {seed}"
     submission = read_submission(solution, folder)
-    found = pipeline.extract(submission, own)
-    evidence = pipeline.observe(submission, found, own, lambda stage: watch(name, stage))
-    case = pipeline.case_of(submission, found, evidence, own)
+    evidence = pipeline.observe(submission, own, lambda stage: watch(name, stage))
+    case = pipeline.case_of(submission, evidence, own)
     points = dict(HOMEWORK.band_points(case, setup.assignment))
     if not points:
         raise GraderError(say("The reference solution logged nothing: grade it by itself to see why."))

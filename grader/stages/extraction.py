@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import ast
 import builtins
+import json
 import re
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from grader.records import Cell, CellKind, Definition, Fault, FaultKind
 
@@ -103,6 +105,20 @@ def extract(cells: Iterable[Cell], names: Names) -> Extraction:
                 kind=FaultKind.MISSING, message=f"The definition of {item.name} cannot be cut out."
             )
     return Extraction(definitions=definitions, faults=faults)
+
+
+def write(found: Extraction, path: Path) -> None:
+    """Store what was found, for `read`."""
+    path.write_text(json.dumps(asdict(found), ensure_ascii=True), encoding="utf-8")
+
+
+def read(path: Path) -> Extraction:
+    """What `write` has stored."""
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    return Extraction(
+        definitions={name: Definition(**one) for name, one in raw["definitions"].items()},
+        faults={name: Fault(**{**one, "kind": FaultKind(one["kind"])}) for name, one in raw["faults"].items()},
+    )
 
 
 def code_of(source: str) -> ast.Module | None:

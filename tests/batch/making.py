@@ -69,8 +69,7 @@ def stored_class(folder: Path, count: int) -> Iterator[Stored]:
 
 
 def _place(model: Path, submission: Submission, setup: Setup) -> Path:
-    found = pipeline.extract(submission, setup)
-    key = pipeline.evidence_key(submission, found, setup)
+    key = pipeline.evidence_key(submission, setup)
     return store.evidence_folder(setup.evidence, key, lambda target: _copy(model, target))
 
 

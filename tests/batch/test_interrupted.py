@@ -158,11 +158,11 @@ def test_what_a_killed_command_left_behind_is_waited_for_while_it_may_write(
 POISON = """
 import os, signal, sys
 from grader import cli, pipeline
-extract = pipeline.extract
-def deadly(submission, setup):
+observe = pipeline.observe
+def deadly(submission, setup, progress):
     if submission.id == "poison": os.kill(os.getpid(), signal.SIGKILL)
-    return extract(submission, setup)
-pipeline.extract = deadly
+    return observe(submission, setup, progress)
+pipeline.observe = deadly
 sys.exit(cli.main(sys.argv[1:]))
 """
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from bounded import bounded
 
 from grader.homework.wanted import NAMES, WANTED
 from grader.records import Cell, CellKind, Definition
-from grader.stages.extraction import code_of, extract
+from grader.stages.extraction import code_of, extract, read, write
 
 
 def cells(*sources: str) -> tuple[Cell, ...]:
@@ -47,6 +48,13 @@ def test_helpers_imports_and_constants_come_along_in_order() -> None:
 def test_a_function_of_another_name_is_found_where_it_is_patched_on(patch: str) -> None:
     definition = found("def better_fit(self):\n    return 1", patch)["fit_generator"]
     assert (definition.name, definition.cell) == ("better_fit", 1)
+
+
+def test_what_was_stored_comes_back_as_it_was(tmp_path: Path) -> None:
+    made = extract(cells(FIT.format(body='"\\ud83d \u2028 ёж"')), NAMES)
+    assert made.definitions and made.faults
+    write(made, tmp_path / "found.json")
+    assert read(tmp_path / "found.json") == made
 
 
 def test_of_two_definitions_the_last_one_counts() -> None:
