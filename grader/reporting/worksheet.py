@@ -62,11 +62,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worksheet:
-    """One criterion. `missing` are those who have no answer, and lost its points for that."""
+    """One criterion. `claim` is what an answer has to say; `missing` are those who have no answer, and lost its points for that."""
 
     path: str
     name: str
     title: str
+    claim: str
     points: int
     answers: tuple[Answer, ...]
     waiting: int
@@ -101,6 +102,7 @@ def _worksheet(subjects: Sequence[_Asked], judged: Mapping[str, Judgement]) -> W
         path=path,
         name=path.rsplit("/", 1)[-1],
         title=tr(criterion.title),
+        claim=tr(next(iter(judged.values())).claim),
         points=criterion.points,
         answers=tuple(
             _answer(n, s, d, limit) for n, (s, d) in enumerate(zip(subjects, decisions, strict=True), start=1)
