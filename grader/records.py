@@ -181,12 +181,13 @@ class Resources:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerUse:
     """A layer of a model that the notebook trained. `origin` is the module of its class (`utils` or `__main__`);
-    `aliases` are other names that the notebook gave to a class of its own."""
+    `aliases` are other names that the notebook gave to a class of its own. One with the same `number` is the same layer."""
 
     kind: str
     origin: str
     name: str
     aliases: tuple[str, ...] = ()
+    number: int | None = None
     inputs: int | None = None
     outputs: int | None = None
     activation: str | None = None
@@ -207,6 +208,11 @@ class SequenceUse:
     low: float
     high: float
     labels: str
+
+    @property
+    def images(self) -> tuple[int, str]:
+        """What tells the images of one set from those of another, whatever `preprocess` makes of them."""
+        return self.samples, self.labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

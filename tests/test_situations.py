@@ -53,6 +53,13 @@ CORE = (
     "valid-statistics-in-numpy",
     "valid-compiled-step",
     "valid-conclusions-at-the-end",
+    "valid-own-forward-loop-and-watched-variables",
+    "gradients-names-generator-exhausted",
+    "validation-epoch-in-tag",
+    "training-weights-capped",
+    "fixed-run-on-trained-layers",
+    "fixed-run-trained-on-test-data",
+    "raw-validated-on-training-images",
 )
 
 

@@ -22,6 +22,7 @@ from grader.homework.experiments import (
     Comparison,
     compare,
     compare_with_reference,
+    goes_on,
     is_shared,
     is_unseen,
     model_of,
@@ -384,6 +385,7 @@ def fixed_run(case: Case, assignment: Assignment) -> Verdict:
     bad = not_finite(FIXED, logged_experiments(case, assignment)[FIXED], model_of(case, FIXED)) or too_short(
         case, assignment, FIXED
     )
+    bad = bad or goes_on(case, FIXED)
     if bad:
         return failed(bad)
     unlike = (

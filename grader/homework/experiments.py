@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -36,9 +37,54 @@ def problems(case: Case, assignment: Assignment, name: str) -> list[Finding]:
         return [_broken_off(case, name)]
     experiment = assignment.experiment(name)
     models = models_of(case, name)
-    if not models or any(_has_layers(model, experiment) for model in models):
-        return []
-    return [_other_layers(name, experiment, models[-1])]
+    if models and not any(_has_layers(model, experiment) for model in models):
+        return [_other_layers(name, experiment, models[-1])]
+    return [_on_validation_data(name)] if _is_on_validation_data(case, assignment, name) else []
+
+
+def _is_on_validation_data(case: Case, assignment: Assignment, name: str) -> bool:
+    """Whether a run was trained on the images that all other runs are validated on, and on none that they are trained on."""
+    own, runs = model_of(case, name), [experiment.run for experiment in assignment.experiments]
+    others = [model for run in runs if run != name and (model := model_of(case, run)) and len(model.sequences) > 1]
+    train, validation = ({model.sequences[place].images for model in others} for place in (0, 1))
+    fed = own.sequences[0].images if own and own.sequences else None
+    return len(others) > 1 and fed in validation and fed not in train
+
+
+def _on_validation_data(name: str) -> Finding:
+    return Finding(
+        code="run.trained_on_validation",
+        message=say("The run {run} was trained on the images that the other runs are validated on.", run=name),
+        expected=say("training on the training sequence"),
+        actual=say("training on the test sequence"),
+        hint=say("fit_generator takes the training sequence first, then the one for validation."),
+        run=name,
+    )
+
+
+def goes_on(case: Case, name: str) -> Finding | None:
+    """The finding for a run that begins with layers that another run has trained, and that nobody has set back."""
+    own = model_of(case, name)
+    numbers = {layer.number for layer in own.layers} - {None} if own else set()
+    before = itertools.takewhile(lambda model: model is not own, case.execution.models)
+    other = next((m.run for m in before if m.run != name and numbers & {layer.number for layer in m.layers}), None)
+    if own is None or other is None or _begin_alike(case, own, name, other):
+        return None
+    return Finding(
+        code="run.goes_on",
+        message=say("The run {run} begins with layers that the run {other} has trained.", run=name, other=other),
+        expected=say("new layers, with new weights, in each experiment"),
+        actual=say("the same layers in both"),
+        hint=say("Make the layers anew for each experiment: else the curves show who trained longer."),
+        run=name,
+    )
+
+
+def _begin_alike(case: Case, model: ModelUse, name: str, other: str) -> bool:
+    """Whether weights are at the beginning of one run what they are at the beginning of another."""
+    runs = [case.runs[run] for run in (name, other) if run in case.runs]
+    series = [[h.buckets[0] for run in runs if (h := run.histogram(f"{layer.name}_kernel"))] for layer in model.layers]
+    return any(len(pair) == 2 and np.array_equal(pair[0], pair[1]) for pair in series)
 
 
 def needs_training(*runs: str) -> Callable[[Check], Check]:

@@ -11,7 +11,7 @@ from grader.homework.common import evidence_for, finished_experiments
 from grader.homework.experiments import model_of
 from grader.homework.fit_analysis import LIBRARY_SUFFIXES, Analysis, TagReading, Variable, analyse
 from grader.homework.fit_generator import WANTED, ready
-from grader.homework.questions import largest_interval
+from grader.homework.questions import largest_interval, may_log_later
 from grader.homework.series import is_nan, size
 from grader.homework.variables import library_places, variables_of
 from grader.language import counted, listed, noted
@@ -36,6 +36,8 @@ def gradient_histograms(case: Case, assignment: Assignment) -> Verdict:
         return failed(_no_gradients(analysis, case))
     lacking = [variable for variable in analysis.variables if variable not in good]
     findings = [_not_found(lacking, analysis, case)] if lacking else []
+    once = _written_once(good, analysis, case)
+    findings += once
     runs = finished_experiments(case, assignment)
     short = {name: lack for name, run in runs.items() if (lack := _lacking(run, case, assignment.epochs))}
     if not lacking:  # else it is the same mistake once more
@@ -43,7 +45,29 @@ def gradient_histograms(case: Case, assignment: Assignment) -> Verdict:
     in_runs = 1.0 - len(short) / len(runs) if runs and not lacking else float(bool(runs))
     if not runs:
         findings.append(_no_runs(case))
-    return partial(len(good) / len(analysis.variables) * in_runs, *findings)
+    return partial(len(good) / len(analysis.variables) * in_runs * (0.5 if once else 1.0), *findings)
+
+
+def _written_once(good: list[Variable], analysis: Analysis, case: Case) -> list[Finding]:
+    """The finding for gradients that have one point each, although the probe went on after it."""
+    points = [reading.points for variable in good if (reading := analysis.gradient_tag(variable))]
+    definition = case.definitions[WANTED]
+    if max(map(len, points)) > 1 or may_log_later(definition.source, len(analysis.training.steps)):
+        return []
+    return [
+        Finding(
+            code="fit.gradient_once",
+            message=say("Each gradient is written a single time, so no curve over the steps comes of it."),
+            expected=say("a point every so many steps, to the end of the training"),
+            actual=say("one point, at step {step}", step=points[0][0][0]),
+            hint=say(
+                "See whether something is used up the first time (a generator, a zip, an iterator) and has to be made anew in "
+                "each step, and whether the condition comes true again."
+            ),
+            cell=definition.cell,
+            line=definition.line,
+        )
+    ]
 
 
 _SPLIT = (

@@ -18,6 +18,7 @@ _STEPS = 19  # an epoch: as 469 steps modulo 50, so that `step % 50 == 0` behave
 EPOCH, VALIDATION = 469, 79  # batches of the homework's own sets: a loop that ends later ends nothing early
 _FEWEST_BOUND = 8
 _LARGE = 200.0  # inputs so large give gradients in the hundreds, as the homework's `relu` has: clipping shows
+_FAR = 5.0  # a weight as large as the largest of the homework's first ones: a bound on weights shows
 _CASES = ("ordinary", "wide", "narrow", "constant", "single")
 
 
@@ -86,6 +87,8 @@ def _scenario(
     }
     arrays = {f"p{i}": value for i, value in enumerate(_parameters(layers, rng))}
     arrays["p0"] /= scale
+    if scale > 1.0:
+        arrays[f"p{len(arrays) - 2}"][0, 0] = rng.choice([-_FAR, _FAR])
     for part, count in (("train", train), ("validation", validation)):
         arrays[f"x_{part}"] = rng.integers(0, 256, size=(count, height, width)).astype(np.uint8)
         arrays[f"y_{part}"] = _labels(arrays[f"x_{part}"], classes, rng)
@@ -109,6 +112,12 @@ def largest_bound(source: str) -> int:
                 continue
         found |= {number for part in parts for number in _numbers(part, named)}
     return max((n for n in found if _FEWEST_BOUND <= n < EPOCH), default=0)
+
+
+def may_log_later(source: str, steps: int) -> bool:
+    """Whether code has a whole number that a step may be compared with after so many `steps`, and before training ends."""
+    numbers = (n.value for n in ast.walk(parsed(source)) if isinstance(n, ast.Constant) and type(n.value) is int)
+    return any(steps <= number < 10 * EPOCH for number in numbers)
 
 
 @lru_cache(maxsize=8)

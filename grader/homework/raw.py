@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from grader.assignment import Assignment
 from grader.contract import blocked, failed, partial, passed, undecided
 from grader.homework.common import evidence_for, is_untouched, not_found, probe_fault, unlike_notebook
-from grader.homework.experiments import model_of, needs_training, problems, too_short
+from grader.homework.experiments import goes_on, model_of, needs_training, problems, too_short
 from grader.language import counted
 from grader.records import Case, Evidence, Finding, Floats, Message, SequenceUse, Verdict, say
 
@@ -114,11 +114,23 @@ def run(case: Case, assignment: Assignment) -> Verdict:
         return passed()
     scaled = [sequence for sequence in model.sequences if not (sequence.high >= _PIXELS and sequence.low >= 0.0)]
     if not scaled:
-        short = too_short(case, assignment, RAW)
-        return failed(short) if short is not None else passed()
+        bad = too_short(case, assignment, RAW) or goes_on(case, RAW)
+        same = len(model.sequences) > len({sequence.images for sequence in model.sequences})
+        return failed(bad) if bad is not None else partial(0.5, _validated_on_training()) if same else passed()
     if function_is_wrong and len(scaled) == len(model.sequences):
         return blocked("raw.preprocess", _scaled_finding(scaled))
     return partial(0.5 if len(scaled) < len(model.sequences) else 0.0, _scaled_finding(scaled))
+
+
+def _validated_on_training() -> Finding:
+    return Finding(
+        code="raw.validated_on_training",
+        message=say("In the run raw both sequences hold the same images: it is validated on what it is trained on."),
+        expected=say("raw training images in one sequence, raw test images in the other"),
+        actual=say("the same images in both"),
+        hint=say("Make the second sequence of X_test and y_test."),
+        run=RAW,
+    )
 
 
 def _scaled_finding(scaled: list[SequenceUse]) -> Finding:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from grader.assignment import Assignment
 from grader.contract import partial
 from grader.homework.common import logged_experiments
-from grader.homework.experiments import compare, model_of, needs_training, not_better, not_finite, problems, too_short
+from grader.homework.experiments import (
+    compare,
+    goes_on,
+    model_of,
+    needs_training,
+    not_better,
+    not_finite,
+    problems,
+    too_short,
+)
 from grader.records import Case, Finding, Verdict
 
 PLAIN, SMART = "relu", "relu_smart_dense"
@@ -19,8 +28,9 @@ def runs(case: Case, assignment: Assignment) -> Verdict:
     for name in (PLAIN, SMART):
         found = problems(case, assignment, name)
         if not found:
-            bad = not_finite(name, logged_experiments(case, assignment)[name], model_of(case, name)) or too_short(
-                case, assignment, name
+            run = logged_experiments(case, assignment)[name]
+            bad = (
+                not_finite(name, run, model_of(case, name)) or too_short(case, assignment, name) or goes_on(case, name)
             )
             found = [bad] if bad else []
         good += not found

@@ -1,19 +1,22 @@
 """What the course library sees while a notebook runs it: models, the data they are fed, the runs they log to.
 
 Written as JSON lines to the trace file, at once, so that a kernel that dies keeps what it did. The library is watched
-from within its own `MNISTSequence.__getitem__` and `Sequential._forward`, if it has them; a library that the notebook
-pasted into a cell is watched from the end of that cell on. Nothing that the notebook can see changes its results.
+from within its own `MNISTSequence.__getitem__` and `Sequential._forward`, if it has them; a model whose layers a training
+calls one by one is found by the variables of the function that asks for batches. A library that the notebook pasted into a
+cell is watched from the end of that cell on. Nothing that the notebook can see changes its results.
 """
 
 import functools
 import inspect
 import json
+import sys
 import weakref
 
 import numpy as np
 import tensorflow as tf
 
 MOST_FACTS = 5000
+MOST_CALLERS = 6  # functions above a sequence that are looked at for a model
 
 
 class Trace:
@@ -28,6 +31,8 @@ class Trace:
         self.batch = None
         self.logdir = None
         self.logdirs = []
+        self.kinds = []  # classes of models that are watched
+        self.trained = []
         self.feeds = weakref.WeakKeyDictionary()  # beside the models, which stay as the notebook made them
 
     def write(self, **fact):
@@ -63,6 +68,7 @@ def install(shell, library, path, fix_seeds):
         fix_seeds()
 
     def after(result):
+        quietly(note_trained, trace)
         for writer, _ in trace.logdirs:
             quietly(writer.flush)
         watch_classes(vars(library), trace)  # again: the notebook may have put a method of its own in the place of ours
@@ -133,10 +139,36 @@ def watch_sequence(kind, trace):
     def __getitem__(self, index):
         batch = get(self, index)
         trace.batch = self, batch
+        if index == 0 and len(trace.trained) < MOST_FACTS:
+            quietly(note_callers, trace)
         return batch
 
     __getitem__.watches = True
     kind.__getitem__ = __getitem__
+
+
+def note_callers(trace):
+    """Who asks for the first batch of a pass: a function with a model and maybe a writer among its variables."""
+    frame = sys._getframe(3)
+    for _ in range(MOST_CALLERS):
+        if frame is None:
+            return
+        values = list(frame.f_locals.values())
+        model = next((v for v in values if isinstance(v, tuple(trace.kinds))), None)
+        if model is not None:
+            writer = next((v for v in values if any(v is known for known, _ in trace.logdirs)), None)
+            trace.trained.append((model, writer, trace.batch))
+            return
+        frame = frame.f_back
+
+
+def note_trained(trace):
+    """Note the models that were fed in a cell and that `_forward` has not seen."""
+    fed, trace.trained = trace.trained, []
+    unseen = [one for one in fed if one[0] not in trace.feeds]
+    for model, writer, batch in unseen:
+        trace.batch = batch
+        note_model(model, (), {"writer": writer}, trace)
 
 
 def watch_model(kind, trace):
@@ -149,6 +181,7 @@ def watch_model(kind, trace):
         quietly(note_model, self, args, kwargs, trace)
         return forward(self, x, *args, **kwargs)
 
+    trace.kinds.append(kind)
     _forward.watches = True
     kind._forward = _forward
 
@@ -175,7 +208,7 @@ def note_model(model, args, kwargs, trace):
             fact="model",
             model=number,
             logdir=trace.logdir,
-            layers=[layer_fact(l, trace.namespace) for l in model._layers],
+            layers=[layer_fact(l, trace) for l in model._layers],
         )
     if writer is not None:
         trace.write(fact="logs", model=number, logdir=next((d for w, d in trace.logdirs if w is writer), None))
@@ -183,12 +216,15 @@ def note_model(model, args, kwargs, trace):
         trace.write(fact="feed", model=number, **sequence_fact(source, trace))
 
 
-def layer_fact(layer, namespace):
+def layer_fact(layer, trace):
     kind = type(layer)
     own = kind.__module__ == "__main__"  # only the notebook's own classes may go by another name
     return {
         "kind": kind.__name__,
-        "aliases": sorted(n for n, v in list(namespace.items()) if v is kind and n != kind.__name__)[:5] if own else [],
+        "number": trace.number(layer),
+        "aliases": sorted(n for n, v in list(trace.namespace.items()) if v is kind and n != kind.__name__)[:5]
+        if own
+        else [],
         "origin": type(layer).__module__,
         "name": str(getattr(layer, "name", "")),
         "inputs": plain(getattr(layer, "inp_shape", None)),

@@ -293,6 +293,7 @@ def _layer(raw: dict[str, Any]) -> LayerUse:
         origin=_name(raw.get("origin")),
         name=_name(raw.get("name")),
         aliases=tuple(map(_name, raw["aliases"][:_LAYERS])) if isinstance(raw.get("aliases"), list) else (),
+        number=_whole(raw.get("number")),
         inputs=_whole(raw.get("inputs")),
         outputs=_whole(raw.get("outputs")),
         activation=_name(raw["activation"]) if raw.get("activation") is not None else None,

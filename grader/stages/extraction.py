@@ -542,7 +542,8 @@ def _synthetic(node: ast.stmt, origin: Statement, name: str) -> _Target:
 
 def _definition(wanted: Wanted, target: _Target, statements: Sequence[Statement], given: frozenset[str]) -> Definition:
     needed = _closure(target.statement, statements, given, wanted.attribute)
-    parts = [ast.unparse(statement.node) for statement in needed]
+    future = {ast.unparse(s.node): s for s in statements if _is_future(s.node)}  # holds for all cells below it
+    parts = [*future, *(ast.unparse(statement.node) for statement in needed if not _is_future(statement.node))]
     return Definition(
         wanted=wanted.name,
         name=target.name,
@@ -551,6 +552,10 @@ def _definition(wanted: Wanted, target: _Target, statements: Sequence[Statement]
         line=getattr(target.node, "lineno", 1),
         normal=normal_form(target.node),
     )
+
+
+def _is_future(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ImportFrom) and node.module == "__future__"
 
 
 def _closure(

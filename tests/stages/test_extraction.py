@@ -50,6 +50,16 @@ def test_a_function_of_another_name_is_found_where_it_is_patched_on(patch: str) 
     assert (definition.name, definition.cell) == ("better_fit", 1)
 
 
+def test_annotations_that_a_cell_above_made_lazy_stay_so() -> None:
+    made = found(
+        "from __future__ import annotations\nimport numpy as np",
+        "def fit_generator(self: Nobody) -> np.Nothing:\n    return np.sum(1)",
+    )
+    namespace: dict[str, object] = {}
+    exec(made["fit_generator"].source, namespace)  # noqa: S102
+    assert callable(namespace["fit_generator"])
+
+
 def test_what_was_stored_comes_back_as_it_was(tmp_path: Path) -> None:
     made = extract(cells(FIT.format(body='"\\ud83d \u2028 ёж"')), NAMES)
     assert made.definitions and made.faults
