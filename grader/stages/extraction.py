@@ -396,7 +396,21 @@ def _handed_over(handing: Sequence[_Handing], wanted: Wanted) -> Iterator[tuple[
     for statement, node in handing:
         value = _patched(node, wanted.attribute) or _argument(node, wanted)
         if value is not None:
-            yield statement, value
+            through = _through(statement.node, value, handing)
+            yield from [(statement, value)] if through is None else through
+
+
+def _through(helper: ast.stmt, value: ast.expr, handing: Sequence[_Handing]) -> list[tuple[Statement, ast.expr]] | None:
+    """What calls of a helper pass for a parameter that it hands on; None where it hands on something else."""
+    if not isinstance(helper, ast.FunctionDef) or not isinstance(value, ast.Name):
+        return None
+    places = [argument.arg for argument in (*helper.args.posonlyargs, *helper.args.args)]
+    if value.id not in (*places, *(argument.arg for argument in helper.args.kwonlyargs)):
+        return None
+    place = places.index(value.id) if value.id in places else None
+    wanted = Wanted(name=value.id, keyword=(helper.name, value.id), place=place)
+    found = [(statement, _argument(node, wanted)) for statement, node in handing]
+    return [(statement, passed) for statement, passed in found if passed is not None]
 
 
 def _patched(node: ast.AST, attribute: tuple[str, str] | None) -> ast.expr | None:

@@ -50,6 +50,13 @@ def test_a_function_of_another_name_is_found_where_it_is_patched_on(patch: str) 
     assert (definition.name, definition.cell) == ("better_fit", 1)
 
 
+@pytest.mark.parametrize("call", ["make(flat)", "make(preprocess=flat)", "make(lambda X, y: (X.reshape(-1, 784), y))"])
+def test_a_function_is_found_through_the_parameter_of_a_helper(call: str) -> None:
+    helper = "def make(preprocess=None):\n    return MNISTSequence(X, y, 128, preprocess=preprocess)"
+    definition = found("def flat(X, y):\n    return X.reshape(-1, 784), y", helper, "plain = make()", "raw = " + call)
+    assert "X.reshape(-1, 784), y" in definition["preprocess"].source
+
+
 def test_annotations_that_a_cell_above_made_lazy_stay_so() -> None:
     made = found(
         "from __future__ import annotations\nimport numpy as np",
