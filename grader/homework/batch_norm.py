@@ -385,7 +385,7 @@ def fixed_run(case: Case, assignment: Assignment) -> Verdict:
     bad = not_finite(FIXED, logged_experiments(case, assignment)[FIXED], model_of(case, FIXED)) or too_short(
         case, assignment, FIXED
     )
-    bad = bad or goes_on(case, FIXED)
+    bad = bad or goes_on(case, assignment, FIXED)
     if bad:
         return failed(bad)
     unlike = (

@@ -62,12 +62,13 @@ def _on_validation_data(name: str) -> Finding:
     )
 
 
-def goes_on(case: Case, name: str) -> Finding | None:
-    """The finding for a run that begins with layers that another run has trained, and that nobody has set back."""
+def goes_on(case: Case, assignment: Assignment, name: str) -> Finding | None:
+    """The finding for a run that begins with layers that another experiment has trained, and that nobody has set back."""
     own = model_of(case, name)
     numbers = {layer.number for layer in own.layers} - {None} if own else set()
     before = itertools.takewhile(lambda model: model is not own, case.execution.models)
-    other = next((m.run for m in before if m.run != name and numbers & {layer.number for layer in m.layers}), None)
+    others = {experiment.run for experiment in assignment.experiments} - {name}
+    other = next((m.run for m in before if m.run in others and numbers & {layer.number for layer in m.layers}), None)
     if own is None or other is None or _begin_alike(case, own, name, other):
         return None
     return Finding(

@@ -29,9 +29,8 @@ def runs(case: Case, assignment: Assignment) -> Verdict:
         found = problems(case, assignment, name)
         if not found:
             run = logged_experiments(case, assignment)[name]
-            bad = (
-                not_finite(name, run, model_of(case, name)) or too_short(case, assignment, name) or goes_on(case, name)
-            )
+            bad = not_finite(name, run, model_of(case, name)) or too_short(case, assignment, name)
+            bad = bad or goes_on(case, assignment, name)
             found = [bad] if bad else []
         good += not found
         findings += found
