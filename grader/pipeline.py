@@ -111,7 +111,8 @@ def _measuring(probes: Path, draw: Path) -> str:
     """A digest of all that measures. What judges is not in it: a verdict can be made anew from the same evidence."""
     package = Path(__file__).parent
     folders = (package / "inside", probes, package / "stages", package / "sandbox")
-    return store.digest_of(*folders, draw, package / "runner.py", package / "formats" / "notebooks.py")
+    files = (package / "runner.py", package / "formats" / "notebooks.py", package / "formats" / "code.py", draw)
+    return store.digest_of(*folders, *files)
 
 
 def case_of(submission: Submission, folder: Path, setup: Setup) -> Case:

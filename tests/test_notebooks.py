@@ -10,9 +10,9 @@ import pytest
 
 from grader.assignment import load_assignment
 from grader.errors import UsageError
+from grader.formats.code import code_of
 from grader.records import Cell, CellKind, Status
 from grader.situations import Situation, build, load, load_all, main
-from grader.stages.extraction import code_of
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "reference"

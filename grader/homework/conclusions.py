@@ -11,10 +11,10 @@ from functools import lru_cache
 
 from grader.assignment import Assignment
 from grader.contract import failed, review
+from grader.formats.code import code_of
 from grader.homework.claims import claims_of
 from grader.homework.common import is_blank, runs_named, trains
 from grader.records import Case, Cell, CellKind, Conclusion, Finding, Verdict, say
-from grader.stages.extraction import code_of
 
 _PARTS = {"2": "relu.conclusion", "3": "bn.conclusion", "4": "raw.conclusion"}
 _RUNS = {"relu": "2", "relu_smart_dense": "2", "relu_bn": "3", "relu_bn_fixed": "3", "raw": "4"}

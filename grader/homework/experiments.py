@@ -12,6 +12,7 @@ import numpy as np
 
 from grader.assignment import Assignment, Experiment
 from grader.contract import Check, undecided
+from grader.formats.code import code_of
 from grader.homework.common import broken_off, evidence_for, logged_experiments, runs_named, words_of
 from grader.homework.questions import task_of
 from grader.homework.roles import reading_of, series_of, tail_mean
@@ -20,7 +21,6 @@ from grader.homework.spread import Spread, spread
 from grader.homework.witnesses import epochs_printed
 from grader.language import counted, listed
 from grader.records import Case, Finding, Floats, Message, ModelUse, Run, Scalars, Verdict, say
-from grader.stages.extraction import code_of
 
 _ACTIVATIONS = frozenset(
     {"relu", "sigmoid", "tanh", "softmax", "elu", "selu", "gelu", "linear", "leaky_relu", "softplus"}

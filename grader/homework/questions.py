@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from grader.formats.code import parsed
 from grader.homework.expected import LayerPlan, Task
 from grader.records import Definition, Evidence, Question
-from grader.stages.extraction import parsed
 
 _STEPS = 19  # an epoch: as 469 steps modulo 50, so that `step % 50 == 0` behaves as in the homework
 EPOCH, VALIDATION = 469, 79  # batches of the homework's own sets: a loop that ends later ends nothing early

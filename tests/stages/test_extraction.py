@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from bounded import bounded
 
+from grader.formats.code import code_of
 from grader.homework.wanted import NAMES, WANTED
 from grader.records import Cell, CellKind, Definition
-from grader.stages.extraction import code_of, extract, read, write
+from grader.stages.extraction import extract, read, write
 
 
 def cells(*sources: str) -> tuple[Cell, ...]:
