@@ -209,11 +209,6 @@ class SequenceUse:
     high: float
     labels: str
 
-    @property
-    def images(self) -> tuple[int, str]:
-        """What tells the images of one set from those of another, whatever `preprocess` makes of them."""
-        return self.samples, self.labels
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelUse:
@@ -224,6 +219,15 @@ class ModelUse:
     run: str | None
     layers: tuple[LayerUse, ...]
     sequences: tuple[SequenceUse, ...]
+
+    @property
+    def image_sets(self) -> tuple[tuple[int, str], ...]:
+        """What tells the images of one sequence from those of another, whatever `preprocess` makes of them, in the order of
+        feeding: how many there are, and the first labels that came."""
+        first: dict[int, tuple[int, str]] = {}
+        for sequence in self.sequences:
+            first.setdefault(sequence.number, (sequence.samples, sequence.labels))
+        return tuple(first.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

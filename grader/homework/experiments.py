@@ -44,11 +44,11 @@ def problems(case: Case, assignment: Assignment, name: str) -> list[Finding]:
 
 def _is_on_validation_data(case: Case, assignment: Assignment, name: str) -> bool:
     """Whether a run was trained on the images that all other runs are validated on, and on none that they are trained on."""
-    own, runs = model_of(case, name), [experiment.run for experiment in assignment.experiments]
-    others = [model for run in runs if run != name and (model := model_of(case, run)) and len(model.sequences) > 1]
-    train, validation = ({model.sequences[place].images for model in others} for place in (0, 1))
-    fed = own.sequences[0].images if own and own.sequences else None
-    return len(others) > 1 and fed in validation and fed not in train
+    models = {experiment.run: model_of(case, experiment.run) for experiment in assignment.experiments}
+    fed = {run: model.image_sets for run, model in models.items() if model and model.image_sets}
+    others = [sets for run, sets in fed.items() if run != name and len(sets) > 1]
+    train, validation = ({sets[place] for sets in others} for place in (0, 1))
+    return len(others) > 1 and name in fed and fed[name][0] in validation - train
 
 
 def _on_validation_data(name: str) -> Finding:
