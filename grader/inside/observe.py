@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 MOST_FACTS = 5000
+MOST_TRAINED = 100  # each holds a batch until its cell ends
 MOST_CALLERS = 6  # functions above a sequence that are looked at for a model
 
 
@@ -32,7 +33,7 @@ class Trace:
         self.logdir = None
         self.logdirs = []
         self.kinds = []  # classes of models that are watched
-        self.trained = []
+        self.trained = {}  # what may be a training, by model and sequence: a pass after the first says nothing new
         self.feeds = weakref.WeakKeyDictionary()  # beside the models, which stay as the notebook made them
 
     def write(self, **fact):
@@ -139,7 +140,7 @@ def watch_sequence(kind, trace):
     def __getitem__(self, index):
         batch = get(self, index)
         trace.batch = self, batch
-        if index == 0 and len(trace.trained) < MOST_FACTS:
+        if index == 0 and len(trace.trained) < MOST_TRAINED:
             quietly(note_callers, trace)
         return batch
 
@@ -157,15 +158,15 @@ def note_callers(trace):
         model = next((v for v in values if isinstance(v, tuple(trace.kinds))), None)
         if model is not None:
             writer = next((v for v in values if any(v is known for known, _ in trace.logdirs)), None)
-            trace.trained.append((model, writer, trace.batch))
+            trace.trained.setdefault((id(model), id(trace.batch[0])), (model, writer, trace.batch))
             return
         frame = frame.f_back
 
 
 def note_trained(trace):
     """Note the models that were fed in a cell and that `_forward` has not seen."""
-    fed, trace.trained = trace.trained, []
-    unseen = [one for one in fed if one[0] not in trace.feeds]
+    fed, trace.trained = trace.trained, {}
+    unseen = [one for one in fed.values() if one[0] not in trace.feeds]
     for model, writer, batch in unseen:
         trace.batch = batch
         note_model(model, (), {"writer": writer}, trace)
