@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from grader.formats.notebooks import read_file
 from grader.journal import MOST_CRASHES, Done, Journal
 from grader.judging import Judges, Observed, data_note, read_overviews, report, write
 from grader.pipeline import Progress, Setup
+from grader.processes import as_they_end
 from grader.records import Grade, Report, say
 from grader.reporting import html, machine
 from grader.stages import execution
@@ -106,7 +107,7 @@ class _Batch:
         pool = ThreadPoolExecutor(max_workers=jobs)
         try:
             waiting = {pool.submit(self._one, one): one.candidate.id for one in group}
-            found = {waiting[future]: future.result() for future in as_completed(waiting)}
+            found = {waiting[future]: future.result() for future in as_they_end(waiting)}
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             with suppress(CannotWrite):

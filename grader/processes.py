@@ -9,10 +9,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
+from typing import TypeVar
 
+_LOOKS_SECONDS = 0.5  # between looks for Ctrl-C
+Ended = TypeVar("Ended")
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(
     ["grader.fork_server", "grader.runner", "grader.homework", "grader.reporting.html", "grader.reporting.machine"]
@@ -33,6 +37,22 @@ def threads(count: int) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
+
+
+def as_they_end(futures: Collection[Future[Ended]]) -> Iterator[Future[Ended]]:
+    """Futures in the order in which they end. A signal that comes just before a wait for ever would be seen only after it
+    (Python looks for signals before it waits, not while): so the wait ends now and then."""
+    ended: SimpleQueue[Future[Ended]] = SimpleQueue()
+    for future in futures:
+        future.add_done_callback(ended.put)
+    for _ in futures:
+        yield _next(ended)
+
+
+def _next(ended: SimpleQueue[Future[Ended]]) -> Future[Ended]:
+    while True:
+        with suppress(Empty):
+            return ended.get(timeout=_LOOKS_SECONDS)
 
 
 def end_with_parent() -> None:
