@@ -115,7 +115,7 @@ def run(case: Case, assignment: Assignment) -> Verdict:
     scaled = [sequence for sequence in model.sequences if not (sequence.high >= _PIXELS and sequence.low >= 0.0)]
     if not scaled:
         bad = too_short(case, assignment, RAW) or goes_on(case, assignment, RAW)
-        same = len(model.image_sets) > len(set(model.image_sets))
+        same = len(set(model.image_sets[:2])) < len(model.image_sets[:2])
         return failed(bad) if bad is not None else partial(0.5, _validated_on_training()) if same else passed()
     if function_is_wrong and len(scaled) == len(model.sequences):
         return blocked("raw.preprocess", _scaled_finding(scaled))

@@ -78,3 +78,16 @@ def test_a_pasted_library_is_shortened_after_its_cell() -> None:
         callbacks["post_run_cell"](None)
         assert found(np.zeros(600), np.zeros(600), 1).kept[0] == kept
     assert library.MNISTSequence(np.zeros(600), np.zeros(600), 1).kept[0] == 24
+
+
+def test_predictions_are_for_all_images_and_the_sequence_stays_short() -> None:
+    class Sequential:
+        def predict_generator(self, seq: Any) -> Any:
+            return seq.kept
+
+    shortens, kind = module(), sequence_class()
+    shortens.shorten(kind, FIRST)
+    shortens.predict_whole(Sequential)
+    sequence = kind(np.zeros(100), np.zeros(100), 8, preprocess=len)
+    assert Sequential().predict_generator(sequence) == (100, 100, 8, len)
+    assert sequence.kept == (12, 12, 8, len)
