@@ -22,14 +22,12 @@ from grader.homework.experiments import (
     Comparison,
     compare,
     compare_with_reference,
-    goes_on,
     is_shared,
     is_unseen,
-    model_of,
     needs_training,
     not_better,
-    not_finite,
     problems,
+    spoils,
     too_short,
 )
 from grader.homework.roles import roles_of
@@ -382,10 +380,7 @@ def fixed_run(case: Case, assignment: Assignment) -> Verdict:
     found = problems(case, assignment, FIXED)
     if found:
         return failed(*found)
-    bad = not_finite(FIXED, logged_experiments(case, assignment)[FIXED], model_of(case, FIXED)) or too_short(
-        case, assignment, FIXED
-    )
-    bad = bad or goes_on(case, assignment, FIXED)
+    bad = spoils(case, assignment, FIXED)
     if bad:
         return failed(bad)
     unlike = (

@@ -62,6 +62,13 @@ def _on_validation_data(name: str) -> Finding:
     )
 
 
+def spoils(case: Case, assignment: Assignment, name: str) -> Finding | None:
+    """The first thing that makes the curves of an experiment say nothing, though it was run the way that the brief asks."""
+    run = logged_experiments(case, assignment)[name]
+    found = not_finite(name, run, model_of(case, name)) or too_short(case, assignment, name)
+    return found or goes_on(case, assignment, name)
+
+
 def goes_on(case: Case, assignment: Assignment, name: str) -> Finding | None:
     """The finding for a run that begins with layers that another experiment has trained, and that nobody has set back."""
     own = model_of(case, name)

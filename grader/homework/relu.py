@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from grader.assignment import Assignment
 from grader.contract import partial
-from grader.homework.common import logged_experiments
-from grader.homework.experiments import (
-    compare,
-    goes_on,
-    model_of,
-    needs_training,
-    not_better,
-    not_finite,
-    problems,
-    too_short,
-)
+from grader.homework.experiments import compare, needs_training, not_better, problems, spoils
 from grader.records import Case, Finding, Verdict
 
 PLAIN, SMART = "relu", "relu_smart_dense"
@@ -28,9 +18,7 @@ def runs(case: Case, assignment: Assignment) -> Verdict:
     for name in (PLAIN, SMART):
         found = problems(case, assignment, name)
         if not found:
-            run = logged_experiments(case, assignment)[name]
-            bad = not_finite(name, run, model_of(case, name)) or too_short(case, assignment, name)
-            bad = bad or goes_on(case, assignment, name)
+            bad = spoils(case, assignment, name)
             found = [bad] if bad else []
         good += not found
         findings += found

@@ -5,6 +5,7 @@ Predictions are for all images, since they are compared with all labels. A libra
 shortened from the end of that cell on. Sequences of the notebook's own making stay as long as they are.
 """
 
+import contextlib
 import functools
 import inspect
 import weakref
@@ -34,7 +35,8 @@ def shorten(kind, first):
 
     @functools.wraps(make)
     def __init__(self, *args, **kwargs):
-        WHOLE[self] = make, args, kwargs
+        with contextlib.suppress(TypeError):  # a class of the notebook's own may have no hash
+            WHOLE[self] = make, args, kwargs
         args, kwargs = shortened(make, first, self, args, kwargs)
         make(self, *args, **kwargs)
 

@@ -91,3 +91,10 @@ def test_predictions_are_for_all_images_and_the_sequence_stays_short() -> None:
     sequence = kind(np.zeros(100), np.zeros(100), 8, preprocess=len)
     assert Sequential().predict_generator(sequence) == (100, 100, 8, len)
     assert sequence.kept == (12, 12, 8, len)
+
+
+def test_a_sequence_without_a_hash_is_shortened_too() -> None:
+    kind = sequence_class()
+    kind.__hash__ = None
+    module().shorten(kind, FIRST)
+    assert kind(np.zeros(600), np.zeros(600), 8).kept == (24, 24, 8, None)
