@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import nbformat
 
 from grader import batch
 from grader.pipeline import Setup
-from grader.records import Grade, Judgement, Status
+from grader.records import Finding, Grade, Judgement, Status
 from grader.situations import Situation, build
 from grader.stages.intake import find_submissions
 
@@ -22,6 +23,7 @@ _Notebook = tuple[str, str, float | None]  # name, text, seconds for a cell wher
 _GOOD = (Status.PASSED, Status.REVIEW)
 _WHOLE = ("points", "remarks", "sentences")
 _PAGES = "pages"
+_LETTERS = 160  # of a finding, where a verdict is not what it must be
 ACCUSED, OVERLOOKED, OTHER = "wrongly accused", "wrongly passed", "otherwise wrong"
 
 
@@ -104,7 +106,13 @@ def _difference(judgement: Judgement, allowed: tuple[Status, ...]) -> Difference
     good, may_be_good = judgement.status in _GOOD, any(status in _GOOD for status in allowed)
     kind = OVERLOOKED if good and not may_be_good else ACCUSED if may_be_good and not good else OTHER
     expected = " or ".join(map(str, allowed))
-    return Difference(criterion=judgement.criterion.id, kind=kind, expected=expected, found=str(judgement.status))
+    found = "; ".join((judgement.status, *map(_in_short, judgement.findings)))
+    return Difference(criterion=judgement.criterion.id, kind=kind, expected=expected, found=found)
+
+
+def _in_short(finding: Finding) -> str:
+    seen = "" if finding.actual is None else f" ({finding.actual})"
+    return textwrap.shorten(f"{finding.code}{seen}", _LETTERS)
 
 
 def _points(situation: Situation, grade: Grade, base: Grade) -> list[Difference]:

@@ -6,11 +6,13 @@ verdict can be derived again without running anything.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -45,6 +47,9 @@ from grader.sandbox.watch import PATIENCE
 
 _RUNNER = "grader.runner"
 _MARGIN_SECONDS = 420.0  # for the kernel's start and end, on top of the notebook's own time
+_SHORTAGE = re.compile(  # what Python and TensorFlow say where the system gives no more
+    r"MemoryError\b|ResourceExhaustedError\b|RuntimeError: can't start new thread|\w*Error: \[Errno (11|12|23|24)\]"
+)
 _FILES, _FILE_BYTES = 400, 256 << 20  # event files that are collected
 _TRACE_BYTES = 4 << 20
 _FACTS, _LAYERS, _LETTERS = 10_000, 1000, 200  # what is read of a trace: facts, layers of a model, letters of a name
@@ -105,14 +110,33 @@ def versions() -> tuple[tuple[str, str], ...]:
 def execute(notebook: Path, plan: Plan, evidence: Path) -> None:
     """Run a notebook and leave what came of it in the folder `evidence` (made here, complete or not there at all).
 
-    Raises GraderError when the harness itself could not run it, and CannotWrite when the disk was full by the end: what
-    the notebook then met was no mistake of its author's.
+    A machine that is short of memory or of processes kills and refuses at random: what ended without a reason of its own is
+    run once more, and only what happens again is the notebook's. Raises GraderError when the harness itself could not run
+    it, and CannotWrite when the disk was full by the end: what the notebook then met was no mistake of its author's.
     """
+    with contextlib.suppress(_InDoubt):
+        return _run_once(notebook, plan, evidence)
+    return _run_once(notebook, plan, evidence, again=True)
+
+
+class _InDoubt(GraderError):
+    """A run may have ended as it did because of the machine."""
+
+
+def _run_once(notebook: Path, plan: Plan, evidence: Path, *, again: bool = False) -> None:
     with tempfile.TemporaryDirectory(prefix="gr-", dir=workplace.folder(), ignore_cleanup_errors=True) as name:
         workspace = _prepare(Path(name), notebook, plan)
         seconds = _drive(workspace)
         store.check_room(workspace)
+        if not again and _met_a_shortage(workspace / "outcome.json"):
+            raise _InDoubt("The kernel died, or was refused something. Grade again.")
         _collect(workspace, seconds, evidence)
+
+
+def _met_a_shortage(outcome: Path) -> bool:
+    """Whether the kernel died of no limit of ours, or a cell was refused memory, a thread or a process."""
+    faults = [cell["fault"] for cell in json.loads(outcome.read_text())["cells"] if cell["fault"]]
+    return any(fault["kind"] == FaultKind.KERNEL_DIED or _SHORTAGE.match(fault["message"]) for fault in faults)
 
 
 def _prepare(workspace: Path, notebook: Path, plan: Plan) -> Path:
@@ -171,7 +195,7 @@ def _drive(workspace: Path) -> float:
         process.join()
     if ended or not (workspace / "outcome.json").is_file():
         said = (workspace / "runner.log").read_bytes()[-3000:].decode(errors="replace")
-        raise GraderError(f"The notebook runner ended without a result (exit code {ended}):\n{said}")
+        raise _InDoubt(f"The notebook runner ended without a result (exit code {ended}):\n{said}")
     return time.monotonic() - began
 
 

@@ -1,7 +1,8 @@
 """Definitions → Evidence: extracted code runs in a second, fresh, sandboxed process and answers drawn questions.
 
 Only questions go in, only arrays and event files come out. `ask` leaves both in a folder; `read` makes records of them.
-A probe that hangs or dies takes none of the others with it: the rest is asked again in a new process.
+A probe that hangs or dies takes none of the others with it: the rest is asked again in a new process. So is one that died
+of no limit of ours, once: a machine that is short of memory kills at random.
 """
 
 from __future__ import annotations
@@ -46,14 +47,17 @@ def ask(questions: Sequence[Question], plan: Plan, probes: Path, seconds: float,
     for question in questions:
         _store(question, evidence / question.probe)
     open_names = [question.probe for question in questions]
-    total = Resources()
+    total, in_doubt = Resources(), set[str]()
     while open_names:
         done = _round(open_names, plan, probes, seconds, evidence)
         total += done.resources
         answered = [name for name in open_names if (evidence / name / "answer" / "done").exists()]
         rest = [name for name in open_names if name not in answered]
-        if rest:
+        if rest and (done.stopped or rest[0] in in_doubt):
             _blame(rest.pop(0), done, seconds, evidence)
+        elif rest:
+            in_doubt.add(rest[0])
+            shutil.rmtree(evidence / rest[0] / "answer", ignore_errors=True)
         open_names = rest
     (evidence / "measured.json").write_text(json.dumps(asdict(total)))
 

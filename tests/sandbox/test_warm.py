@@ -3,72 +3,26 @@
 from __future__ import annotations
 
 import ast
-import multiprocessing
 import platform
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import nbformat
 import pytest
 
-from grader import store, workplace
-from grader.data import digits, save, slice_for
-from grader.errors import CannotWrite, GraderError
-from grader.places import reference_folder
-from grader.records import Execution
-from grader.sandbox import Limits, WarmWorker, bubblewrap, seccomp
-from grader.sandbox.plan import Plan
-from grader.stages import execution
+from grader import store
+from grader.errors import CannotWrite
+from grader.sandbox import WarmWorker, bubblewrap, seccomp
+
+from .running import Run, texts
 
 pytestmark = pytest.mark.skipif(bubblewrap.unavailable() is not None, reason=str(bubblewrap.unavailable()))
 
 MARK = "warm-worker-test"
-Run = Callable[..., Execution]
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Runs cells as a notebook of its own; all notebooks of the module come from one worker."""
-    folder = tmp_path_factory.mktemp("warm")
-    folder.chmod(0o755)
-    save(slice_for(digits(), 64, 32), folder / "data.npz")
-    (folder / "data.npz").chmod(0o644)
-    with WarmWorker() as worker:
-        plan = Plan(
-            library=reference_folder() / "utils.py",
-            data=folder / "data.npz",
-            seed=1,
-            mechanism="bubblewrap",
-            worker=worker,
-            seconds=120,
-            seconds_per_cell=60,
-            output_mib=4,
-            limits=Limits(memory_mib=2048, processes=128, disk_mib=64, file_mib=32, files=1000, cpu_seconds=120),
-        )
-
-        def run_cells(*cells: str) -> Execution:
-            place = Path(tmp_path_factory.mktemp("run"))
-            nbformat.write(
-                nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), place / "n.ipynb"
-            )
-            execution.execute(place / "n.ipynb", plan, place / "evidence")
-            return execution.read(place / "evidence")
-
-        yield run_cells
-
-
-def texts(result: Execution) -> list[str]:
-    assert result.fault is None
-    assert [cell.fault for cell in result.cells if cell.fault] == []
-    return [cell.text.strip() for cell in result.cells]
-
-
 POISON = """
 import builtins, os, sys, numpy, tensorflow as tf, keras, utils, tempfile
 builtins.poisoned = sys.poisoned = numpy.poisoned = tf.poisoned = keras.poisoned = utils.poisoned = True
@@ -193,18 +147,6 @@ def test_the_worker_ends_when_its_grader_is_killed() -> None:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     shutil.rmtree(Path(path).parent)
-
-
-def test_a_runner_that_is_killed_leaves_no_evidence_of_a_notebook_that_stopped(run: Run) -> None:
-    before = set(multiprocessing.active_children())
-    with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(run, "print('first')", "import time; time.sleep(50)")
-        while not any(workplace.folder().glob("gr-*/outcome.json")) and not asked.done():
-            time.sleep(0.05)  # until the first cell has been saved: that could be taken for a result
-        (runner,) = set(multiprocessing.active_children()) - before
-        runner.kill()
-        with pytest.raises(GraderError, match="ended without a result"):
-            asked.result()
 
 
 def test_a_disk_that_is_full_when_a_notebook_ends_is_not_held_against_it(

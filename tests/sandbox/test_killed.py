@@ -1,0 +1,130 @@
+"""A machine that is short of memory kills processes at random: what was killed once is not held against its author."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+
+from grader import workplace
+from grader.descendants import descendants
+from grader.errors import GraderError
+from grader.records import Definition, Execution, Fault, FaultKind, Question, Resources
+from grader.sandbox import Box, Completed, bubblewrap
+from grader.sandbox.plan import Plan
+from grader.stages import probing
+
+from .running import Run, texts
+
+pytestmark = pytest.mark.skipif(bubblewrap.unavailable() is not None, reason=str(bubblewrap.unavailable()))
+
+
+def runs_while_killed(run: Run, kill: Callable[[BaseProcess], None], times: int, *cells: str) -> Execution:
+    """The cells, whose last one sleeps; while it does, `kill` is let loose on their runner, in this many runs."""
+    seen = set(multiprocessing.active_children())
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(run, *cells, "import time; time.sleep(8)")
+        for _ in range(times):
+            while not (new := set(multiprocessing.active_children()) - seen) and not asked.done():
+                time.sleep(0.05)
+            (runner,) = new
+            while not any(workplace.folder().glob("gr-*/outcome.json")) and not asked.done():
+                time.sleep(0.05)  # until the first cell has been saved: that could be taken for a result
+            kill(runner)
+            runner.join()
+            seen.add(runner)
+        return asked.result()
+
+
+def kill_kernel(runner: BaseProcess) -> None:
+    """As a machine does that is short of memory."""
+    assert runner.pid is not None
+    for pid in list(descendants(runner.pid))[1:]:
+        with contextlib.suppress(ProcessLookupError):  # they take each other along
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_runner_that_is_killed_each_time_leaves_no_evidence_of_a_notebook_that_stopped(run: Run) -> None:
+    with pytest.raises(GraderError, match="ended without a result"):
+        runs_while_killed(run, BaseProcess.kill, 2, "print('first')")
+
+
+@pytest.mark.parametrize("kill", [BaseProcess.kill, kill_kernel])
+def test_a_runner_or_a_kernel_that_is_killed_once_is_not_its_notebooks_fault(
+    run: Run, kill: Callable[[BaseProcess], None]
+) -> None:
+    assert texts(runs_while_killed(run, kill, 1, "print('first')")) == ["first", ""]
+
+
+def test_a_kernel_that_dies_each_time_is_its_notebooks_fault(run: Run) -> None:
+    result = runs_while_killed(run, kill_kernel, 2, "print('first')")
+    assert result.fault is not None
+    assert (result.fault.kind, result.fault.cell) == (FaultKind.KERNEL_DIED, 2)
+
+
+REFUSED = """
+import os
+print("ran")
+raise MemoryError
+"""
+
+
+def test_a_cell_that_is_refused_memory_each_time_is_its_notebooks_fault(run: Run) -> None:
+    (cell,) = run(REFUSED).cells
+    assert cell.fault is not None and cell.fault.message.startswith("MemoryError")
+
+
+PROBE = """
+def run(namespace, settings, arrays, answer):
+    answer.put("value", namespace["value"]())
+"""
+
+
+def asked(plan: Plan, folder: Path, *sources: str) -> list[tuple[float | None, Fault | None]]:
+    """What definitions of `value` give, and what went wrong, each asked by a probe of its own in the order given."""
+    probes = folder / "probes"
+    probes.mkdir()
+    probes.chmod(0o755)
+    questions = []
+    for number, source in enumerate(sources):
+        (probes / f"probe{number}.py").write_text(PROBE)
+        definition = Definition(wanted="value", name="value", source=source, cell=1, line=1, normal=source)
+        questions.append(Question(probe=f"probe{number}", definition=definition, settings={}, arrays={}))
+    probing.ask(questions, plan, probes, 60, folder / "evidence")
+    answers = probing.read(folder / "evidence").values()
+    return [(float(a.arrays["value"]) if "value" in a.arrays else None, a.faults.get("")) for a in answers]
+
+
+DIES = "import os\ndef value():\n    os._exit(9)"
+GOOD = "def value():\n    return 1.5"
+
+
+def test_a_definition_that_dies_each_time_takes_no_other_with_it(plan: Plan, tmp_path: Path) -> None:
+    (dead, fault), *others = asked(plan, tmp_path, DIES, GOOD, GOOD)
+    assert dead is None and fault is not None and fault.kind is FaultKind.KERNEL_DIED
+    assert others == [(1.5, None), (1.5, None)]
+
+
+def test_a_probe_that_was_killed_once_is_asked_again(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, killed = probing.run, []
+
+    def first_is_killed(program: object, box: Box, *rest: object, **options: object) -> Completed:
+        if killed:
+            return real(program, box, *rest, **options)  # type: ignore[arg-type]
+        killed.append(True)
+        (box.writable()[0] / "probe0").mkdir()
+        (box.writable()[0] / "probe0" / "started").touch()
+        return Completed(stopped=None, tail="", resources=Resources())
+
+    monkeypatch.setattr(probing, "run", first_is_killed)
+    assert asked(plan, tmp_path, GOOD, GOOD) == [(1.5, None), (1.5, None)]
