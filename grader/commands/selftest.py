@@ -19,13 +19,14 @@ from grader.situations import load as load_situation
 def run(options: argparse.Namespace) -> int:
     """Grade the corpus of situations and print where verdicts are not what they must be."""
     situations = _chosen(options)
+    notebooks = len(situations) + len({situation.base for situation in situations})
     with (
         tempfile.TemporaryDirectory(prefix="gr-selftest-") as workspace,
         prepared(options, (options.out or Path(workspace)) / ".evidence") as setup,
-        display(len(situations)) as watch,
+        display(notebooks) as watch,
     ):
         folder = options.out or Path(workspace)
-        checked = corpus.run(situations, setup, folder, jobs_for(options.jobs, len(situations)), watch)
+        checked = corpus.run(situations, setup, folder, jobs_for(options.jobs, notebooks), watch)
     print(corpus.table(checked))
     return int(any(found.differences for found in checked))
 
