@@ -14,7 +14,7 @@ from grader.errors import GraderError
 from grader.homework import HOMEWORK
 from grader.language import tr_n
 from grader.pipeline import Setup
-from grader.processes import threads
+from grader.processes import as_they_end, threads
 from grader.progress import display
 from grader.records import Floats, Ints, say
 from grader.stages import execution
@@ -30,10 +30,11 @@ def run(options: argparse.Namespace) -> int:
         seeds = range(setup.assignment.seed, setup.assignment.seed + options.seeds)
         solution = find_submissions([setup.assignment.folder / "solution.ipynb"], Path(workspace))[0]
         with display(len(seeds)) as watch, threads(jobs_for(options.jobs, len(seeds))) as pool:
-            points = list(pool.map(lambda seed: _points(solution, setup, seed, Path(workspace), watch), seeds))
+            asked = {pool.submit(_points, solution, setup, seed, Path(workspace), watch): seed for seed in seeds}
+            found = {asked[future]: future.result() for future in as_they_end(asked)}
         about = {"profile": setup.profile.name, "data": setup.data_name, "versions": dict(execution.versions())}
         path = store.bands_path(setup.assignment.folder, setup.profile.name, setup.data_name)
-        store.write_text(path, store.bands_json(dict(zip(seeds, points, strict=True)), about))
+        store.write_text(path, store.bands_json({seed: found[seed] for seed in seeds}, about))
     print(tr_n("Bands of {n} seed: {path}", "Bands of {n} seeds: {path}", len(seeds), path=str(path)))
     return 0
 
