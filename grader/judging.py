@@ -51,7 +51,7 @@ def write(done: Report, setup: Setup, out: Path) -> Grade:
             done,
             data_note=data_note(setup),
             language=setup.language,
-            keep=partial(store.kept_text, setup.evidence / "pictures"),
+            keep=partial(store.kept_text, setup.evidence / store.PICTURES),
         ),
         store.OVERVIEW: overview_json(overview(done, _given(setup.assignment.folder))),
     }

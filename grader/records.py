@@ -213,12 +213,19 @@ class SequenceUse:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelUse:
     """A model as the course library saw it at work: its number among the notebook's, its layers, the run it logged to,
-    and what it was fed, in order. A model that logged to several runs is there once for each."""
+    and what it was fed, in order. A model that logged to several runs is there once for each. `steps` is how many batches were
+    fetched for it and went through it together; None where that was not counted."""
 
     number: int
     run: str | None
     layers: tuple[LayerUse, ...]
     sequences: tuple[SequenceUse, ...]
+    steps: int | None = None
+
+    @property
+    def saw_all(self) -> bool:
+        """Whether it may have been trained: it saw as many batches as its longest sequence has, as far as that was counted."""
+        return self.steps is None or self.steps >= max((sequence.length for sequence in self.sequences), default=0)
 
     @property
     def image_sets(self) -> tuple[tuple[int, str], ...]:
@@ -466,7 +473,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
-    """`finite` is False when a scalar of the run is NaN or infinite; `final` maps a role to the last value (None when
+    """`finite` is False when a scalar or a histogram of the run is NaN or infinite; `final` maps a role to the last value (None when
     it is not finite)."""
 
     finite: bool

@@ -30,6 +30,7 @@ from grader.records import Band, Floats, Ints, Reference, say
 
 BANDS_FORMAT = "grader.bands/1"
 OVERVIEW = "overview.json"  # in a submission's folder: what the class's pages show of it
+PICTURES = "pictures"  # in the folder of evidence
 _MAX_BANDS = 64 << 20  # bytes; those of whole MNIST have two million
 _SEAL = "seal.json"  # in a folder of evidence: how its files looked when it was made
 RESERVE_MIB = 64  # left on every disk that is written to; the results of a submission are a few
@@ -135,7 +136,7 @@ _HALF_WRITTEN = re.compile(
 def _sweep(root: Path) -> None:
     """Remove what was being written, to evidence and to the results beside it, when its writer was killed. Results may lie
     among files of others: there only what is called as ours are goes."""
-    evidence = [path for pattern in ("*/making-*", "*.tmp", "pages/*/.*.tmp") for path in root.glob(pattern)]
+    evidence = [path for pattern in ("*/making-*", "*.tmp", f"{PICTURES}/*/.*.tmp") for path in root.glob(pattern)]
     beside = [path for pattern in (".*", "*/.*") for path in root.parent.glob(pattern)]
     for left in {*evidence, *(path for path in beside if _HALF_WRITTEN.fullmatch(path.name))}:
         with suppress(FileNotFoundError):  # a thread of this process that was broken off may tidy up by itself

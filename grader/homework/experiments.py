@@ -110,11 +110,12 @@ def needs_training(*runs: str) -> Callable[[Check], Check]:
 
 
 def is_unseen(case: Case, assignment: Assignment, name: str) -> bool:
-    """Whether a run has values, but no model of the course library logged to it, and there are fewer models than runs: a
-    model whose writer is not known stands with another run."""
+    """Whether a run has values, but no model of the course library that saw its data once logged to it, and there are fewer
+    such models than runs: a model whose writer is not known stands with another run."""
     logged = logged_experiments(case, assignment)
-    models = {model.number for model in case.execution.models}
-    return name in logged and not models_of(case, name) and len(models) < len(logged)
+    trained = {model.number for model in case.execution.models if model.saw_all}
+    own = any(model.number in trained for model in models_of(case, name))
+    return name in logged and not own and len(trained) < len(logged)
 
 
 def _unseen(runs: Sequence[str]) -> Verdict:

@@ -102,7 +102,8 @@ def training_preserved(case: Case, assignment: Assignment) -> Verdict:
 def _ends_early(case: Case, assignment: Assignment) -> Finding | None:
     """The finding for a run that asked for all epochs and came to its end long before: the probe may not have met the
     condition. Who counts from 0, or tells of every second epoch, is one short of them at most."""
-    for name in logged_experiments(case, assignment).keys() - broken_off(case):
+    broken = broken_off(case)
+    for name in (run for run in logged_experiments(case, assignment) if run not in broken):
         trained = trained_epochs(case, assignment, name)
         if trained is not None and trained < assignment.epochs - 1 and asks_for(case, name, assignment.epochs):
             definition = case.definitions[WANTED]

@@ -2,7 +2,8 @@
 
 Started as a script: `kernel.py SETTINGS CONNECTION_FILE`. SETTINGS is a JSON file with `library` (folder of the course
 library), `library_name`, `data` (an .npz with Keras's keys), `seed`, and `trace` (a file for what the course library
-sees at work; see `observe.py`), `accelerated` (see `accelerate.py`).
+sees at work; see `observe.py`), `accelerated` (see `accelerate.py`) and `first` (how
+much of the data sequences hold, or null; see `shorten.py`).
 """
 
 import json
@@ -18,6 +19,7 @@ import observe
 import place_data
 import shorten
 import tensorflow as tf
+import watch_training
 
 # The kernel's own modules must come before a name that a notebook may shadow.
 from ipykernel.kernelapp import IPKernelApp
@@ -101,6 +103,7 @@ def main():
     app.initialize(["-f", sys.argv[2], "--HistoryManager.enabled=False"])
     silence_tensorboard(app.shell)
     place_commands(app.shell)
+    watch_training.install(app.shell, library)
     observe.install(app.shell, library, settings["trace"], lambda: fix_seeds(settings["seed"]))
     if settings["first"]:
         shorten.install(app.shell, library, settings["first"])

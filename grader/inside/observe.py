@@ -14,6 +14,7 @@ import weakref
 
 import numpy as np
 import tensorflow as tf
+from watch_training import at_work, plain_function
 
 MOST_FACTS = 5000
 MOST_TRAINED = 100  # each holds a batch until its cell ends
@@ -34,6 +35,8 @@ class Trace:
         self.logdirs = []
         self.kinds = []  # classes of models that are watched
         self.trained = {}  # what may be a training, by model and sequence: a pass after the first says nothing new
+        self.current = None  # the model that went forwards last: what is fetched next is counted for it
+        self.steps = {}
         self.feeds = weakref.WeakKeyDictionary()  # beside the models, which stay as the notebook made them
 
     def write(self, **fact):
@@ -49,6 +52,10 @@ class Trace:
             self.last[fact] = facts
             self.seen.discard(json.dumps({"fact": fact, **facts}, default=str))
             self.write(fact=fact, **facts)
+
+    def count(self):
+        if self.current is not None:
+            self.steps[self.current] = self.steps.get(self.current, 0) + 1
 
     def number(self, thing):
         for index, known in enumerate(self.objects):
@@ -70,6 +77,8 @@ def install(shell, library, path, fix_seeds):
 
     def after(result):
         quietly(note_trained, trace)
+        for model, steps in trace.steps.items():
+            trace.write(fact="steps", model=model, steps=steps)
         for writer, _ in trace.logdirs:
             quietly(writer.flush)
         watch_classes(vars(library), trace)  # again: the notebook may have put a method of its own in the place of ours
@@ -99,15 +108,6 @@ def describe_function(function, files):
         "name": str(getattr(function, "__name__", "")),
         "count": files.get(code.co_filename) if code else None,
     }
-
-
-def plain_function(thing):
-    """The function behind a partial one, or behind one that TensorFlow compiles."""
-    for attribute in ("func", "python_function"):
-        inner = getattr(thing, attribute, None)
-        if inspect.isfunction(inner):
-            return inner
-    return thing
 
 
 def watch_writers(trace):
@@ -140,6 +140,7 @@ def watch_sequence(kind, trace):
     def __getitem__(self, index):
         batch = get(self, index)
         trace.batch = self, batch
+        trace.count()
         if index == 0 and len(trace.trained) < MOST_TRAINED:
             quietly(note_callers, trace)
         return batch
@@ -170,6 +171,7 @@ def note_trained(trace):
     for model, writer, batch in unseen:
         trace.batch = batch
         note_model(model, (), {"writer": writer}, trace)
+    trace.current = None
 
 
 def watch_model(kind, trace):
@@ -180,6 +182,7 @@ def watch_model(kind, trace):
     @functools.wraps(forward)
     def _forward(self, x, *args, **kwargs):
         quietly(note_model, self, args, kwargs, trace)
+        trace.count()
         return forward(self, x, *args, **kwargs)
 
     trace.kinds.append(kind)
@@ -199,11 +202,12 @@ def note_model(model, args, kwargs, trace):
     known = trace.feeds.setdefault(model, set())
     source = trace.batch[0] if trace.batch else None
     writer = kwargs.get("writer", args[0] if args else None)
-    key = (id(source), id(writer))
+    trace.current, training = trace.number(model), at_work()
+    key = (id(source), id(writer), training)
     if key in known:
         return
     known.add(key)
-    number = trace.number(model)
+    number = trace.current
     if len(known) == 1:
         trace.write(
             fact="model",
@@ -214,7 +218,7 @@ def note_model(model, args, kwargs, trace):
     if writer is not None:
         trace.write(fact="logs", model=number, logdir=next((d for w, d in trace.logdirs if w is writer), None))
     if source is not None:
-        trace.write(fact="feed", model=number, **sequence_fact(source, trace))
+        trace.write(fact="feed", model=number, training=training, **sequence_fact(source, trace))
 
 
 def layer_fact(layer, trace):

@@ -9,14 +9,14 @@ as long as they are.
 import contextlib
 import functools
 import inspect
-import sys
+import math
 import weakref
 
+from watch_training import at_work
+
 NAME, MODEL = "MNISTSequence", "Sequential"
-WHOLE = weakref.WeakKeyDictionary()  # how to make a sequence as it was asked for: its own way, and the arguments
-DIFFERS = weakref.WeakKeyDictionary()  # attributes of a sequence of all test images: as it is, and made of the first
-TRAINS = {"fit_generator"}  # names of functions in which a training is at work
-MOST_CALLERS = 12
+WHOLE = weakref.WeakKeyDictionary()  # what a sequence of training images holds, and all that it was asked to hold
+UNCUT = []  # something while test images are read beyond those that a training is given
 
 
 def install(shell, library, first):
@@ -29,64 +29,105 @@ def install(shell, library, first):
         if getattr(own, "__module__", None) == "__main__":
             shorten(own, first)
             predict_whole(shell.user_ns.get(MODEL))
-        for kind in (vars(library).get(MODEL), shell.user_ns.get(MODEL)):
-            TRAINS.update(names_of(getattr(kind, "fit_generator", None)))
 
     shell.events.register("post_run_cell", after)
 
 
-def names_of(function):
-    code = getattr(function, "__code__", None)
-    return {name for name in (getattr(function, "__name__", None), getattr(code, "co_name", None)) if name}
-
-
-def trains():
-    """Whether a training is at work: one of the functions above is one, by its name."""
-    frame = sys._getframe(2)
-    for _ in range(MOST_CALLERS):
-        if frame is None:
-            return False
-        name = frame.f_code.co_name
-        if name.removeprefix("tf__") in TRAINS or "train" in name or "fit" in name:
-            return True
-        frame = frame.f_back
-    return False
-
-
 def shorten(kind, first):
-    make = getattr(kind, "__init__", None)
-    if not inspect.isclass(kind) or hasattr(make, "shortens"):
-        return
+    if inspect.isclass(kind) and not hasattr(kind.__init__, "shortens"):
+        kind.__init__ = make_with_few(kind.__init__, first)
+        kind.__getattribute__ = cut_in_training(kind.__getattribute__, first)
+        if hasattr(kind, "__len__") and hasattr(kind, "__getitem__"):
+            kind.__len__ = few_batches(kind.__len__, first)
+            kind.__getitem__ = beyond_the_few(kind.__getitem__)
+            kind.__iter__ = getattr(kind, "__iter__", lambda self: (self[index] for index in range(len(self))))
+
+
+def make_with_few(make, first):
+    """Sequences of training images are made of the first ones: their length is what steps are counted with."""
 
     @functools.wraps(make)
     def __init__(self, *args, **kwargs):
-        few, tests = shortened(make, first, self, args, kwargs)
-        make(self, *few[0], **few[1])
-        with contextlib.suppress(TypeError):  # a class of the notebook's own may have no hash
-            WHOLE[self] = make, args, kwargs
-            if tests and type(self).__init__ is __init__:  # or another was made on what this one holds
-                of_few = dict(vars(self))
-                make(self, *args, **kwargs)
-                DIFFERS[self] = {n: (v, of_few[n]) for n, v in vars(self).items() if v is not of_few.get(n, v)}
+        try:
+            args, kwargs, held = shortened(make, first, self, args, kwargs)
+            WHOLE[self] = held
+        except Exception:  # what does not fit fails as it would, and a class of the notebook's own may have no hash
+            pass
+        make(self, *args, **kwargs)
 
     __init__.shortens = True
-    kind.__init__ = __init__
-    if kind.__hash__ is not None:
-        kind.__getattribute__ = few_in_training(kind.__getattribute__)
+    return __init__
 
 
-def few_in_training(get):
-    """Attributes of a sequence are those of the first images alone while a training is at work."""
+def shortened(make, first, self, args, kwargs):
+    """The same arguments with fewer images and labels, which are the first two, and both with all of them."""
+    train, _, whole_test = first
+    bound = inspect.signature(make).bind(self, *args, **kwargs)
+    images, labels = list(bound.arguments)[1:3]
+    held = []
+    if len(bound.arguments[images]) != whole_test:
+        for name in (images, labels):
+            every = bound.arguments[name]
+            bound.arguments[name] = every[:train]
+            held.append((bound.arguments[name], every))
+    return bound.args[1:], bound.kwargs, held
+
+
+def cut_in_training(get, first):
+    """Whatever a sequence holds of all test images is the first of them while a training is at work."""
+    _, test, whole_test = first
 
     @functools.wraps(get)
     def __getattribute__(self, name):
         value = get(self, name)
-        if name.startswith("__") or (held := DIFFERS.get(self, {}).get(name)) is None:
+        if name.startswith("__") or size(value) != whole_test or UNCUT or not at_work():
             return value
-        all_of_them, few = held
-        return few if value is all_of_them and trains() else value
+        return value[:test]
 
     return __getattribute__
+
+
+def size(value):
+    """How many entries an array or a list has; None for anything else."""
+    if isinstance(value, (list, tuple)):
+        return len(value)
+    shape = getattr(value, "shape", None)
+    return shape[0] if isinstance(shape, tuple) and shape else None
+
+
+def few_batches(length, first):
+    """A sequence that counted its batches when it was made has as many in a training as its images fill."""
+    _, test, whole_test = first
+
+    @functools.wraps(length)
+    def __len__(self):
+        found, batch = length(self), vars(self).get("batch_size")
+        cut = isinstance(batch, int) and any(size(value) == whole_test for value in vars(self).values())
+        return min(found, math.ceil(test / batch)) if cut and not UNCUT and at_work() else found
+
+    return __len__
+
+
+def beyond_the_few(get):
+    """A loop that counted the batches outside of the training finds what it counted."""
+
+    @functools.wraps(get)
+    def __getitem__(self, index):
+        if isinstance(index, int) and index >= len(self) and at_work():
+            with uncut():
+                return get(self, index)
+        return get(self, index)
+
+    return __getitem__
+
+
+@contextlib.contextmanager
+def uncut():
+    UNCUT.append(True)
+    try:
+        yield
+    finally:
+        UNCUT.pop()
 
 
 def predict_whole(kind):
@@ -96,7 +137,7 @@ def predict_whole(kind):
 
     @functools.wraps(predict)
     def predict_generator(self, sequence, *args, **kwargs):
-        return predict(self, sequence if trains() else whole(sequence), *args, **kwargs)
+        return predict(self, sequence if at_work() else whole(sequence), *args, **kwargs)
 
     predict_generator.shortens = True
     kind.predict_generator = predict_generator
@@ -105,25 +146,10 @@ def predict_whole(kind):
 def whole(sequence):
     """The sequence with all of its images; itself where it was never shortened."""
     try:
-        make, args, kwargs = WHOLE[sequence]
+        held = WHOLE[sequence]
         made = object.__new__(type(sequence))
-        vars(made).update(vars(sequence))
-        make(made, *args, **kwargs)
     except Exception:
         return sequence
+    for name, value in vars(sequence).items():
+        vars(made)[name] = next((every for few, every in held if value is few), value)
     return made
-
-
-def shortened(make, first, self, args, kwargs):
-    """The same arguments with fewer images and labels, which are the first two (as they are where they do not fit), and
-    whether they are those of all test images."""
-    train, test, whole_test = first
-    try:
-        bound = inspect.signature(make).bind(self, *args, **kwargs)
-        images, labels = list(bound.arguments)[1:3]
-        tests = len(bound.arguments[images]) == whole_test
-        for name in (images, labels):
-            bound.arguments[name] = bound.arguments[name][: test if tests else train]
-        return (bound.args[1:], bound.kwargs), tests
-    except Exception:
-        return (args, kwargs), False

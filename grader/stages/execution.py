@@ -282,15 +282,19 @@ def _facts(path: Path) -> Iterator[dict[str, Any]]:
 
 def _model_uses(own: list[dict[str, Any]]) -> Iterator[ModelUse]:
     """The model that these facts are about, once for each run that it logged to; once for the last writer made, if it
-    logged to none."""
+    logged to none. What a training fed it counts, and what it was shown beside that does not; where `fit_generator` was
+    never seen at work, everything does."""
     model = next((fact for fact in reversed(own) if fact.get("fact") == "model"), None)
     if model is None:
         return
     logged = [fact["logdir"] for fact in own if fact.get("fact") == "logs" and fact.get("logdir")]
     layers = tuple(_layer(raw) for raw in _list(model.get("layers")))
-    sequences = tuple(_sequence(raw) for raw in own if raw.get("fact") == "feed")
+    feeds = [fact for fact in own if fact.get("fact") == "feed"]
+    in_training = [feed for feed in feeds if feed.get("training") is True]
+    sequences = tuple(map(_sequence, in_training or feeds))
+    steps = max((_whole(fact.get("steps")) or 0 for fact in own if fact.get("fact") == "steps"), default=None)
     for run in dict.fromkeys(map(_run_name, logged or [model.get("logdir")])):
-        yield ModelUse(number=model["model"], run=run, layers=layers, sequences=sequences)
+        yield ModelUse(number=model["model"], run=run, layers=layers, sequences=sequences, steps=steps)
 
 
 def _run_name(logdir: object) -> str | None:

@@ -21,7 +21,7 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from grader import store
-from grader.errors import ProbeFailed
+from grader.errors import CannotWrite, GraderError, ProbeFailed
 from grader.language import noted
 from grader.records import Definition, Evidence, Fault, FaultKind, Question, Resources
 from grader.sandbox import MECHANISMS, Box, Completed, Mount, Program, run
@@ -49,7 +49,7 @@ def ask(questions: Sequence[Question], plan: Plan, probes: Path, seconds: float,
     open_names = [question.probe for question in questions]
     total, in_doubt = Resources(), set[str]()
     while open_names:
-        done = _round(open_names, plan, probes, seconds, evidence)
+        done = _round_or_again(open_names, plan, probes, seconds, evidence)
         total += done.resources
         answered = [name for name in open_names if (evidence / name / "answer" / "done").exists()]
         rest = [name for name in open_names if name not in answered]
@@ -68,6 +68,16 @@ def _store(question: Question, folder: Path) -> None:
     (folder / "definition.json").write_text(json.dumps(asdict(question.definition)))
     (folder / "settings.json").write_text(json.dumps({**question.settings, "probe": question.probe}))
     np.savez(folder / "arrays.npz", **dict(question.arrays))  # type: ignore[arg-type]
+
+
+def _round_or_again(names: Sequence[str], plan: Plan, probes: Path, seconds: float, evidence: Path) -> Completed:
+    """A worker that was killed takes with it those that were waiting for it; the next one is another."""
+    try:
+        return _round(names, plan, probes, seconds, evidence)
+    except CannotWrite:
+        raise
+    except GraderError:
+        return _round(names, plan, probes, seconds, evidence)
 
 
 def _round(names: Sequence[str], plan: Plan, probes: Path, seconds: float, evidence: Path) -> Completed:

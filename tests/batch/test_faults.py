@@ -240,7 +240,7 @@ def test_what_a_dead_writer_left_is_removed_and_what_is_done_stays(tmp_path: Pat
         tmp_path / "s1" / ".making-ab_cd123" / "new" / "events",
         tmp_path / ".evidence" / "ab" / "making-x" / "file",
         tmp_path / ".evidence" / ".receipt.json.1.tmp",
-        tmp_path / ".evidence" / "pages" / "ab" / ".abc.1.tmp",
+        tmp_path / ".evidence" / store.PICTURES / "ab" / ".abc.1.tmp",
     ]
     for path in (*kept, *left):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
+import functools
+import importlib
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,136 +16,199 @@ import pytest
 
 import grader
 
-FIRST = (24, 12, 100)
+FIRST = (24, 12, 100)  # training images, test images, all test images
 
 
-def module() -> Any:
-    path = Path(grader.__file__).parent / "inside" / "shorten.py"
-    spec = importlib.util.spec_from_file_location("shorten", path)
-    assert spec is not None and spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
+class Base:
+    """What the course library's sequence and its like have in common."""
+
+    def __init__(self, images: Any, labels: Any, batch_size: int, preprocess: Any = None) -> None:
+        self.X, self.y, self.batch_size, self.preprocess = images, labels, batch_size, preprocess
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.X) / self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[int, int]:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        part = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        return len(self.X[part]), len(self.y[part])
 
 
-def sequence_class() -> Any:
-    class MNISTSequence:
-        def __init__(self, images: Any, labels: Any, batch_size: int, preprocess: Any = None) -> None:
-            self.kept = len(images), len(labels), batch_size, preprocess
-            self.X = images
-
-        def __len__(self) -> int:
-            return math.ceil(len(self.X) / 8)
-
-        def __getitem__(self, index: int) -> int:
-            if index >= len(self):
-                raise IndexError
-            return len(self.X[8 * index : 8 * index + 8])
-
-    return MNISTSequence
+def sequence_class(**more: Any) -> Any:
+    own = {name: vars(Base)[name] for name in ("__init__", "__len__", "__getitem__")}
+    return type("MNISTSequence", (), own | more)
 
 
-def fit(value: Callable[[], Any]) -> Any:
-    """Named as what it stands for: a training."""
-    return value()
+class Library:
+    """A course library and a notebook that uses it, in the fast profile."""
 
+    def __init__(self, patch: pytest.MonkeyPatch, sequence: Any = None) -> None:
+        patch.syspath_prepend(str(Path(grader.__file__).parent / "inside"))
+        for name in ("shorten", "watch_training"):
+            patch.delitem(sys.modules, name, raising=False)
+        self.shorten: Any = importlib.import_module("shorten")
+        self.callbacks: dict[str, Any] = {}
+        self.shell = SimpleNamespace(user_ns={}, events=SimpleNamespace(register=self.callbacks.__setitem__))
 
-class Sequential:
-    def fit_generator(self, seq: Any) -> list[int]:
-        return list(seq)
+        class Sequential:
+            def fit_generator(self, value: Callable[[], Any]) -> Any:
+                return value()
 
-    def predict_generator(self, seq: Any) -> list[int]:
-        return list(seq)
+            def predict_generator(self, seq: Any) -> Any:
+                return list(seq), seq.preprocess
+
+        self.names = SimpleNamespace(MNISTSequence=sequence or sequence_class(), Sequential=Sequential)
+        importlib.import_module("watch_training").install(self.shell, self.names)
+        self.shorten.install(self.shell, self.names, FIRST)
+
+    def sequence(self, images: int, batch_size: int = 8, preprocess: Any = None) -> Any:
+        return self.names.MNISTSequence(np.zeros((images, 28, 28)), np.zeros(images), batch_size, preprocess)
+
+    def train(self, value: Callable[[], Any]) -> Any:
+        """What `value` gives in the middle of a training."""
+        return self.names.Sequential().fit_generator(value)
 
 
 @pytest.fixture
-def kind() -> Any:
-    made = sequence_class()
-    module().shorten(made, FIRST)
-    return made
+def library(monkeypatch: pytest.MonkeyPatch) -> Library:
+    return Library(monkeypatch)
 
 
 @pytest.mark.parametrize(("images", "kept"), [(600, 24), (500, 24), (24, 24), (10, 10), (0, 0)])
-def test_a_sequence_holds_the_first_images(kind: Any, images: int, kept: int) -> None:
-    x, labels = np.zeros((images, 28, 28)), np.zeros(images)
-    assert kind(x, labels, 8).kept == (kept, kept, 8, None)
-    assert kind(labels=labels, images=x, preprocess=len, batch_size=8).kept == (kept, kept, 8, len)
+def test_a_sequence_holds_the_first_images(library: Library, images: int, kept: int) -> None:
+    x, labels, kind = np.zeros((images, 28, 28)), np.zeros(images), library.names.MNISTSequence
+    for made in (kind(x, labels, 8), kind(labels=labels, images=x, batch_size=8)):
+        assert (len(made.X), len(made.y), len(made)) == (kept, kept, math.ceil(kept / 8))
+        assert library.train(lambda made=made: len(made)) == math.ceil(kept / 8)
     assert len(x) == images
 
 
-def test_a_sequence_of_test_images_is_whole_where_nothing_learns(kind: Any) -> None:
-    sequence = kind(np.zeros(100), np.zeros(100), 8, preprocess=len)
+SHORT, LONG = [(8, 8), (4, 4)], [(8, 8)] * 12 + [(4, 4)]
+
+
+def test_a_sequence_of_test_images_is_short_in_a_training_and_whole_elsewhere(library: Library) -> None:
+    sequence = library.sequence(100)
     for _ in range(2):
-        assert (sequence.kept, len(sequence), list(sequence)) == ((100, 100, 8, len), 13, [8] * 12 + [4])
-        assert fit(lambda: (sequence.kept, len(sequence), list(sequence))) == ((12, 12, 8, len), 2, [8, 4])
-    sequence.X = np.zeros(50)
-    assert fit(lambda: len(sequence)) == 7, "what the notebook put there"
+        assert (len(sequence.X), len(sequence), list(sequence)) == (100, 13, LONG)
+        assert library.train(lambda: (len(sequence.X), len(sequence), list(sequence))) == (12, 2, SHORT)
 
 
-def test_what_learns_is_known_by_the_name_that_the_notebook_gave_it(kind: Any) -> None:
-    callbacks: dict[str, Any] = {}
-    shell = SimpleNamespace(user_ns={}, events=SimpleNamespace(register=callbacks.__setitem__))
-    model = type("Sequential", (), {"fit_generator": lambda self, seq: own_loop(seq)})
-    shortens = module()
-    library = SimpleNamespace(MNISTSequence=sequence_class(), Sequential=model)
-    shortens.install(shell, library, FIRST)
+def test_no_name_of_a_function_is_taken_for_a_training(library: Library) -> None:
+    sequence = library.sequence(100)
 
-    def own_loop(seq: Any) -> list[int]:
-        return list(seq)
+    def train_and_fit() -> list[Any]:
+        return list(sequence)
 
-    sequence = library.MNISTSequence(np.zeros(100), np.zeros(100), 8)
-    assert len(own_loop(sequence)) == 13
-    model.fit_generator = own_loop  # type: ignore[attr-defined]
-    callbacks["post_run_cell"](None)
-    assert own_loop(sequence) == [8, 4]
+    assert train_and_fit() == LONG
 
 
-def test_a_derived_class_is_shortened_once(kind: Any) -> None:
-    class Own(kind):  # type: ignore[misc]
+def test_what_a_notebook_puts_into_a_sequence_is_cut_like_what_was_there(library: Library) -> None:
+    sequence = library.sequence(100)
+    sequence.X = sequence.X / 255
+    assert library.train(lambda: list(sequence)) == SHORT
+    assert library.train(lambda: sequence.preprocess) is None
+    sequence.preprocess = max
+    assert library.train(lambda: sequence.preprocess) is max
+
+
+def test_a_loop_over_batches_that_were_counted_outside_finds_them_all(library: Library) -> None:
+    sequence = library.sequence(100)
+    count = len(sequence)
+    found = library.train(lambda: [sequence[index] for index in range(count)])
+    assert found == [*SHORT, *LONG[2:]]
+    with pytest.raises(IndexError):
+        library.train(lambda: sequence[count])
+
+
+def test_a_sequence_that_counted_its_batches_when_it_was_made_is_short_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(self: Any, images: Any, labels: Any, batch_size: int, preprocess: Any = None) -> None:
+        Base.__init__(self, images, labels, batch_size, preprocess)
+        self.batches = math.ceil(len(images) / batch_size)
+
+    library = Library(monkeypatch, sequence_class(__init__=make, __len__=lambda self: self.batches))
+    test, train = library.sequence(100), library.sequence(600)
+    assert (len(test), len(train)) == (13, 3)
+    assert library.train(lambda: (list(test), list(train))) == (SHORT, [(8, 8)] * 3)
+
+
+def own_training(value: Callable[[], Any]) -> Any:
+    return value()
+
+
+PATCHES = {
+    "a function": own_training,
+    "a partial function": functools.partial(own_training),
+    "a partial method": functools.partialmethod(own_training),
+    "a static method": staticmethod(own_training),
+    "a method of another class": type("Trainer", (), {"fit": own_training})().fit,
+    "a compiled function": SimpleNamespace(python_function=own_training),
+}
+
+
+@pytest.mark.parametrize("patch", PATCHES.values(), ids=PATCHES)
+def test_a_training_is_what_the_notebook_puts_in_its_place_from_then_on(library: Library, patch: object) -> None:
+    sequence = library.sequence(100)
+    assert own_training(lambda: list(sequence)) == LONG
+    library.names.Sequential.fit_generator = patch
+    assert own_training(lambda: list(sequence)) == SHORT
+
+
+def test_a_derived_class_is_shortened_once_and_whole_elsewhere(library: Library) -> None:
+    class Own(library.names.MNISTSequence):  # type: ignore[name-defined,misc]
         def __init__(self, images: Any, labels: Any) -> None:
-            super().__init__(images, labels, 4)
+            super().__init__(images, labels, 8)
+            self.order = list(range(len(self.X)))
 
-    module().shorten(Own, FIRST)
-    assert Own(np.zeros(600), np.zeros(600)).kept == (24, 24, 4, None)
+    assert len(Own(np.zeros(600), np.zeros(600)).order) == 24
+    sequence = Own(np.zeros(100), np.zeros(100))
+    assert list(sequence) == LONG
+    assert library.train(lambda: (list(sequence), len(sequence.order))) == (SHORT, 12)
 
 
-def test_what_cannot_be_shortened_fails_as_it_would(kind: Any) -> None:
+def test_what_cannot_be_shortened_fails_as_it_would(library: Library) -> None:
+    kind = library.names.MNISTSequence
     with pytest.raises(TypeError, match="missing"):
         kind(np.zeros(600))
-    assert kind("x" * 600, "y" * 600, 1).kept == (24, 24, 1, None)
+    assert len(kind("x" * 600, "y" * 600, 8)) == 3
+    odd = kind(5, 5, 1)
     with pytest.raises(TypeError):
-        kind(5, 5, 1)
+        len(odd)
 
 
-def test_a_pasted_library_is_shortened_after_its_cell() -> None:
-    callbacks: dict[str, Any] = {}
-    shell = SimpleNamespace(user_ns={}, events=SimpleNamespace(register=callbacks.__setitem__))
-    library = SimpleNamespace(MNISTSequence=sequence_class())
-    module().install(shell, library, FIRST)
+def test_a_pasted_library_is_shortened_after_its_cell(library: Library) -> None:
     pasted, other = sequence_class(), sequence_class()
     pasted.__module__, other.__module__ = "__main__", "elsewhere"
     for found, kept in ((pasted, 24), (other, 600)):
-        shell.user_ns["MNISTSequence"] = found
-        callbacks["post_run_cell"](None)
-        assert found(np.zeros(600), np.zeros(600), 1).kept[0] == kept
-    assert library.MNISTSequence(np.zeros(600), np.zeros(600), 1).kept[0] == 24
+        library.shell.user_ns["MNISTSequence"] = found
+        library.callbacks["post_run_cell"](None)
+        assert len(found(np.zeros(600), np.zeros(600), 8).X) == kept
 
 
-def test_predictions_are_for_all_images_and_the_sequence_stays_short(kind: Any) -> None:
-    shortens = module()
-    for images, short in ((600, 3), (100, 2)):
-        made = sequence_class()
-        shortens.shorten(made, FIRST)
-        model = type("Model", (Sequential,), {})
-        shortens.predict_whole(model)
-        sequence = made(np.zeros(images), np.zeros(images), 8)
-        assert sum(model().predict_generator(sequence)) == images
-        assert len(model().fit_generator(sequence)) == short
-        assert len(fit(lambda m=model, s=sequence: m().predict_generator(s))) == short
+@pytest.mark.parametrize(("images", "batches"), [(600, 75), (100, 13)])
+def test_predictions_are_for_all_images_except_in_a_training(library: Library, images: int, batches: int) -> None:
+    sequence = library.sequence(images)
+    sequence.preprocess = max  # what the notebook has changed stays so
+    model = library.names.Sequential()
+    found, preprocess = model.predict_generator(sequence)
+    assert (len(found), preprocess) == (batches, max)
+    found, _ = library.train(lambda: model.predict_generator(sequence))
+    assert len(found) == math.ceil(FIRST[0 if images == 600 else 1] / 8)
 
 
-def test_a_sequence_without_a_hash_is_shortened_too() -> None:
-    kind = sequence_class()
-    kind.__hash__ = None
-    module().shorten(kind, FIRST)
-    assert kind(np.zeros(600), np.zeros(600), 8).kept == (24, 24, 8, None)
+@pytest.mark.parametrize("images", [600, 100])
+def test_a_sequence_without_a_hash_is_shortened_too(monkeypatch: pytest.MonkeyPatch, images: int) -> None:
+    library = Library(monkeypatch, sequence_class(__hash__=None))
+    sequence = library.sequence(images)
+    assert library.train(lambda: len(sequence)) == (3 if images == 600 else 2)
+    assert library.names.Sequential().predict_generator(sequence)
+
+
+def test_a_class_that_knows_how_to_be_gone_through_goes_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    def backwards(self: Any) -> Iterator[Any]:
+        return (self[index] for index in reversed(range(len(self))))
+
+    library = Library(monkeypatch, sequence_class(__iter__=backwards))
+    sequence = library.sequence(100)
+    assert list(sequence) == LONG[::-1]
+    assert library.train(lambda: list(sequence)) == SHORT[::-1]
