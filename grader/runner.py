@@ -30,6 +30,7 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_client.session import Session
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
+from zmq.utils.monitor import parse_monitor_message
 
 from grader.files import replacing
 from grader.formats.notebooks import load_node
@@ -38,14 +39,15 @@ from grader.records import CellRun, CellStatus, Fault, FaultKind, Resources
 from grader.sandbox import MECHANISMS, Program
 from grader.sandbox.box import MIB
 from grader.sandbox.watch import Meter, exceeded, overdue, start
-from grader.stages.execution import Spec, box_for
+from grader.stages.execution import FINISHED, Spec, box_for
 
 _START_SECONDS = 300.0  # TensorFlow's import on a very busy machine
 _GRACE_SECONDS = 10.0  # for a cell to end after an interrupt
 _WATCH_SECONDS = 0.25
-_DEATH_SECONDS = 1.0  # within which a kernel that closed its connections is gone
+_RETRY_MILLISECONDS = 1000  # within which ZeroMQ tries to connect again, where it does
 _TEXT_BYTES = 200_000  # kept of what a cell prints
 _MESSAGE_BYTES = 8 * MIB
+_DROPPED, _RETRIED = zmq.EVENT_DISCONNECTED, zmq.EVENT_CONNECT_RETRIED  # type: ignore[attr-defined]
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _LINE = re.compile(r"Cell In\[\d+\], line (\d+)")
 
@@ -231,11 +233,13 @@ class Drive:
         self._record(cell, position + 1, time.monotonic() - began, task, late)
 
     async def _listen(self, channel: zmq.asyncio.Socket, manager: AsyncKernelManager) -> None:
-        """End a kernel that sent a message beyond all bounds: ZeroMQ drops it and the connection, and says nothing else."""
-        with channel.get_monitor_socket(zmq.EVENT_DISCONNECTED) as monitor:  # type: ignore[attr-defined]
-            await monitor.recv_multipart()
-        await asyncio.sleep(_DEATH_SECONDS)
-        if self.stopped is None and manager.provisioner.process.poll() is None:
+        """End a kernel that sent a message beyond all bounds: ZeroMQ drops it and the connection, says nothing else, and does
+        not connect again, as it does where the kernel left."""
+        with channel.get_monitor_socket(_DROPPED | _RETRIED) as monitor:
+            while parse_monitor_message(await monitor.recv_multipart())["event"] != _DROPPED:
+                pass
+            connects_again = await monitor.poll(_RETRY_MILLISECONDS)
+        if not connects_again and self.stopped is None and manager.provisioner.process.poll() is None:
             self.stopped = FaultKind.OUTPUT_LIMIT
             manager.provisioner.end()
 
@@ -363,3 +367,4 @@ def main(argv: list[str]) -> None:
     drive = Drive(spec)
     asyncio.run(drive.execute())
     drive.save()
+    Path(spec.workspace, FINISHED).touch()

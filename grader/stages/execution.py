@@ -46,6 +46,7 @@ from grader.sandbox.plan import Plan
 from grader.sandbox.watch import PATIENCE
 
 _RUNNER = "grader.runner"
+FINISHED = "finished"  # a file that a runner leaves in the workspace when all is saved
 _MARGIN_SECONDS = 420.0  # for the kernel's start and end, on top of the notebook's own time
 _SHORTAGE = re.compile(  # what Python and TensorFlow say where the system gives no more
     r"MemoryError\b|ResourceExhaustedError\b|RuntimeError: can't start new thread|\w*Error: \[Errno (11|12|23|24)\]"
@@ -189,13 +190,15 @@ def _drive(workspace: Path) -> float:
     process.start()
     try:
         process.join(seconds)
-        ended = process.exitcode  # None: at the deadline it still runs
+        at_work = process.is_alive()  # at the deadline
     finally:
         process.kill()
         process.join()
-    if ended or not (workspace / "outcome.json").is_file():
+    # Its exit code says nothing: where another thread asks for it at the same time, only one of them gets it.
+    ended = (workspace / FINISHED).is_file()
+    if not (workspace / "outcome.json").is_file() or not (ended or at_work):
         said = (workspace / "runner.log").read_bytes()[-3000:].decode(errors="replace")
-        raise _InDoubt(f"The notebook runner ended without a result (exit code {ended}):\n{said}")
+        raise _InDoubt(f"The notebook runner ended without a result:\n{said}")
     return time.monotonic() - began
 
 

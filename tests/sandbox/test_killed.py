@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -70,6 +71,22 @@ def test_a_kernel_that_dies_each_time_is_its_notebooks_fault(run: Run) -> None:
     assert (result.fault.kind, result.fault.cell) == (FaultKind.KERNEL_DIED, 2)
 
 
+def test_whoever_else_asks_for_exit_codes_takes_no_result_away(run: Run) -> None:
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            multiprocessing.active_children()  # as the start of every other process does
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        assert [texts(run("print('ran')")) for _ in range(3)] == [["ran"]] * 3
+    finally:
+        done.set()
+        asking.join()
+
+
 REFUSED = """
 import os
 print("ran")
@@ -128,3 +145,18 @@ def test_a_probe_that_was_killed_once_is_asked_again(
 
     monkeypatch.setattr(probing, "run", first_is_killed)
     assert asked(plan, tmp_path, GOOD, GOOD) == [(1.5, None), (1.5, None)]
+
+
+ENDS_SLOWLY = """
+import os, time
+from ipykernel.kernelapp import IPKernelApp
+
+IPKernelApp.instance().context.destroy(0)
+time.sleep(4)
+os._exit(1)
+"""
+
+
+def test_a_kernel_that_takes_its_time_to_end_has_not_printed_too_much(run: Run) -> None:
+    result = run("print('first')", ENDS_SLOWLY)
+    assert result.fault is not None and result.fault.kind is FaultKind.KERNEL_DIED
