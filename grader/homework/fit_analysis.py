@@ -67,7 +67,6 @@ class Analysis:
     validated: Validated
     run: Run | None
     variables: tuple[Variable, ...]
-    offset: int
     tags: tuple[TagReading, ...]
     scalars: tuple[ScalarReading, ...]
 
@@ -88,24 +87,23 @@ def analyse(evidence: Evidence) -> Analysis:
     """Compare what the main scenario logged with what it must have been."""
     task, seen = task_of(evidence, "main"), traced(evidence, "main")
     run = next((run for run in evidence.runs if run.name == "main"), None)
-    offset = _label_offset(task, seen.training, run)
+    labels = _labels(task, seen.training, run)
     return Analysis(
         task=task,
         training=seen.training,
         validated=seen.validated,
         run=run,
         variables=_variables(task),
-        offset=offset,
-        tags=_read_tags(run, seen, offset) if run else (),
+        tags=_read_tags(run, seen, labels) if run else (),
         scalars=tuple(_read_scalars(run.scalars, seen)) if run else (),
     )
 
 
-def _read_tags(run: Run, seen: Traced, offset: int) -> tuple[TagReading, ...]:
+def _read_tags(run: Run, seen: Traced, labels: Labels) -> tuple[TagReading, ...]:
     """Each tag read as gradients of the course's loss, or where training went its own way, as those that were applied: a
     mistake in the training costs nothing for what is logged about it, as long as that is true."""
-    witnesses = [(training, _Gradients(training)) for training in seen.witnesses]
-    readings = [[_read_tag(h, training, held, offset) for training, held in witnesses] for h in run.histograms]
+    witnesses = [(training, _Values([step.gradients for step in training.steps])) for training in seen.witnesses]
+    readings = [[_read_tag(h, training, held, labels) for training, held in witnesses] for h in run.histograms]
     return tuple(next((r for r in by_witness if r.kind == "gradient"), by_witness[0]) for by_witness in readings)
 
 
@@ -118,33 +116,48 @@ def _variables(task: Task) -> tuple[Variable, ...]:
 # --- histograms -----------------------------------------------------------------------------------------------------
 
 
-def _label_offset(task: Task, training: Training, run: Run | None) -> int:
-    """Label minus iteration, read off the library's own kernel histograms: 0, or 1 where counting starts at one.
-    A gradient that stands one label apart from the weights it belongs to is that of another step."""
-    found: Counter[int] = Counter()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """What the numbers mean that stand as steps in the event files: the iteration that a label stands for, where the library's
+    own histograms say it, and what is to be taken off any other."""
+
+    known: Mapping[int, int]
+    offset: int
+
+    def iteration(self, label: int) -> int:
+        return self.known.get(label, label - self.offset)
+
+
+def _labels(task: Task, training: Training, run: Run | None) -> Labels:
+    """Read off the library's own kernel histograms, whose weights are those before the update of their step: a student may
+    count from one, or images instead of steps. A gradient that stands under another label than the weights it belongs to is
+    that of another step."""
+    votes: dict[int, Counter[int]] = {}
     for index, layer in enumerate(task.layers):
         series = run.histogram(f"{layer.name}_kernel") if run and layer.kind == "dense" else None
+        weights = _Values([(step.parameters[2 * index],) for step in training.steps])
         for label, buckets in zip(series.steps, series.buckets, strict=True) if series else ():
-            for shift in (0, 1):
-                at = int(label) - shift
-                if 0 <= at < len(training.steps):
-                    weights = training.steps[at].parameters[2 * index]
-                    found[shift] += is_histogram_of(buckets, weights, TOLERANCE)
-    return found.most_common(1)[0][0] if found and found.most_common(1)[0][1] else 0
+            _, iteration = weights.locate(buckets, int(label), int(label) - 1)
+            if iteration >= 0:
+                votes.setdefault(int(label), Counter())[iteration] += 1
+    known = {label: found.most_common(1)[0][0] for label, found in votes.items()}
+    offsets = Counter(label - iteration for label, iteration in known.items() if label - iteration in (0, 1))
+    return Labels(known=known, offset=offsets.most_common(1)[0][0] if offsets else 0)
 
 
-def _read_tag(series: Histograms, training: Training, gradients: _Gradients, offset: int) -> TagReading:
-    own = gradients.aligned_owner(series, offset)
+def _read_tag(series: Histograms, training: Training, gradients: _Values, labels: Labels) -> TagReading:
+    at = [labels.iteration(int(label)) for label in series.steps]
+    own = gradients.aligned_owner(series, at)
     if own is not None:
-        points = tuple((int(label), own, int(label) - offset) for label in series.steps)
+        points = tuple((int(label), own, iteration) for label, iteration in zip(series.steps, at, strict=True))
         return TagReading(tag=series.tag, points=points, kind="gradient", variable=own)
     found = tuple(
-        (int(label), *gradients.locate(buckets, int(label) - offset))
-        for label, buckets in zip(series.steps, series.buckets, strict=True)
+        (int(label), *gradients.locate(buckets, iteration))
+        for label, buckets, iteration in zip(series.steps, series.buckets, at, strict=True)
     )
     owners = {variable for _, variable, _ in found}
     if None in owners or not found:
-        return TagReading(tag=series.tag, points=found, kind=_other_kind(series, training, offset))
+        return TagReading(tag=series.tag, points=found, kind=_other_kind(series, training, at))
     if len(owners) > 1:
         return TagReading(tag=series.tag, points=found, kind="mixed")
     grows = all(a < b for a, b in pairwise(series.steps))
@@ -158,19 +171,18 @@ def _by_epoch(points: Sequence[tuple[int, int | None, int]], steps: int) -> bool
     return any(all(label - first == iteration // steps for label, _, iteration in points) for first in (0, 1))
 
 
-class _Gradients:
-    """The gradients of a training by iteration and variable, with their ranges [iterations, variables] for a first look."""
+class _Values:
+    """Arrays, such as gradients, by iteration and variable, with their ranges [iterations, variables] for a first look."""
 
-    def __init__(self, training: Training) -> None:
-        self.values = [step.gradients for step in training.steps]
+    def __init__(self, values: Sequence[Parameters]) -> None:
+        self.values = values
         flat = np.array([np.concatenate([value.ravel() for value in step]) for step in self.values])
         begins = np.cumsum([0, *(value.size for value in self.values[0][:-1])] if self.values else [], dtype=np.intp)
         self.low = np.minimum.reduceat(flat, begins, axis=1) if flat.size else flat
         self.high = np.maximum.reduceat(flat, begins, axis=1) if flat.size else flat
 
-    def aligned_owner(self, series: Histograms, offset: int) -> int | None:
-        """The variable whose gradient every point holds, each under its own step's label, the labels growing; or None."""
-        at = [int(label) - offset for label in series.steps]
+    def aligned_owner(self, series: Histograms, at: Sequence[int]) -> int | None:
+        """The variable whose values every point holds, each at its own iteration, these growing; or None."""
         if not at or min(at) < 0 or max(at) >= len(self.values) or any(b <= a for a, b in pairwise(at)):
             return None
         count = size(series.buckets[0])
@@ -182,9 +194,11 @@ class _Gradients:
         points = zip(at, series.buckets, strict=True)
         return all(is_histogram_of(b, self.values[i][variable], TOLERANCE, usual) for i, b in points)
 
-    def locate(self, buckets: Floats, guess: int) -> tuple[int | None, int]:
-        """(variable, iteration) whose values a histogram was made of, the guessed iteration first; (None, -1) if none."""
-        for iteration, variable in sorted(self._candidates(buckets), key=lambda place: (place[0] != guess, place)):
+    def locate(self, buckets: Floats, *guesses: int) -> tuple[int | None, int]:
+        """(variable, iteration) whose values a histogram was made of, guessed iterations first; (None, -1) if none."""
+        order = {iteration: place for place, iteration in enumerate(guesses)}
+        candidates = sorted(self._candidates(buckets), key=lambda place: (order.get(place[0], len(order)), place))
+        for iteration, variable in candidates:
             if is_histogram_of(buckets, self.values[iteration][variable], TOLERANCE):
                 return variable, iteration
         return None, -1
@@ -197,11 +211,11 @@ class _Gradients:
         return [(int(iteration), int(variable)) for iteration, variable in np.argwhere(near)]
 
 
-def _other_kind(series: Histograms, training: Training, offset: int) -> str:
+def _other_kind(series: Histograms, training: Training, iterations: Sequence[int]) -> str:
     """Names for what a tag holds when it is no gradient, to say something helpful. The last point is looked at."""
     if not len(series.buckets) or not len(series.buckets[-1]) or any(is_nan(buckets) for buckets in series.buckets):
         return "unknown"
-    at, last = int(series.steps[-1]) - offset, series.buckets[-1]
+    at, last = iterations[-1], series.buckets[-1]
     if not 0 <= at < len(training.steps):
         return "unknown"
     step, after = training.steps[at], _parameters_after(training, at)

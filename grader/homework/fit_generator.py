@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from grader.assignment import Assignment
-from grader.contract import failed, passed, undecided
+from grader.contract import failed, partial, passed, undecided
 from grader.homework.common import (
     broken_off,
     evidence_for,
@@ -15,9 +15,11 @@ from grader.homework.common import (
     probe_fault,
     unlike_notebook,
 )
-from grader.homework.experiments import asks_for, trained_epochs
+from grader.homework.experiments import asks_for, model_of, trained_epochs
 from grader.homework.questions import task_of
+from grader.homework.series import first_bad_step, is_nan
 from grader.homework.traced import SAME, distance, scenarios_of, seen_otherwise
+from grader.homework.variables import gradient_places, library_places
 from grader.language import counted, listed
 from grader.records import Case, Evidence, Finding, Message, Verdict, say
 
@@ -29,6 +31,12 @@ def patched(case: Case, assignment: Assignment) -> Verdict:
     patch = case.execution.patch
     if patch is not None and patch.is_function and patch.module == "__main__":
         return passed()
+    if patch is not None and patch.is_function and patch.module != assignment.library_file.stem:
+        return undecided(
+            "fit.patched_elsewhere",
+            "Sequential.fit_generator is a function of the module {module}, which stands in no cell. A person has to look.",
+            module=patch.module,
+        )
     definition = case.definitions.get(WANTED)
     return failed(
         Finding(
@@ -95,8 +103,35 @@ def training_preserved(case: Case, assignment: Assignment) -> Verdict:
             return undecided("fit.no_weights", "The weights after training could not be read back.")
         if way > SAME:
             return failed(_training_differs(way, name, evidence, case))
-    early = _ends_early(case, assignment)
-    return failed(early) if early is not None else passed()
+    early, skips = _ends_early(case, assignment), _skips_updates(case, assignment)
+    return failed(early) if early is not None else partial(0.5, skips) if skips is not None else passed()
+
+
+def _skips_updates(case: Case, assignment: Assignment) -> Finding | None:
+    """The finding for a run whose weights are finite after a gradient was not: the course's method spoils them with it."""
+    definition = case.definitions[WANTED]
+    for name, run in logged_experiments(case, assignment).items():
+        library = library_places(model_of(case, name))
+        kernels = [h for h in run.histograms if h.tag in library and library[h.tag].what == "kernel"]
+        gradients = [h for h in run.histograms if h.tag in gradient_places(case, run)]
+        bad = [step for h in gradients if (step := first_bad_step(h)) is not None]
+        after = [b for h in kernels for step, b in zip(h.steps, h.buckets, strict=True) if bad and step > min(bad)]
+        if after and not any(map(is_nan, after)):
+            return Finding(
+                code="fit.skips_updates",
+                message=say(
+                    "In the run {run} gradients are NaN or infinite, and the weights after that are not.", run=name
+                ),
+                expected=say("an update with every gradient, as it is"),
+                actual=say("no update, or one with other gradients, from step {step} on", step=min(bad)),
+                hint=say(
+                    "Leave the update as in the course's method: what NaN does to the weights is what this run shows."
+                ),
+                cell=definition.cell,
+                line=definition.line,
+                run=name,
+            )
+    return None
 
 
 def _ends_early(case: Case, assignment: Assignment) -> Finding | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from grader.assignment import Assignment
@@ -13,7 +15,7 @@ from grader.homework.fit_analysis import LIBRARY_SUFFIXES, Analysis, TagReading,
 from grader.homework.fit_generator import WANTED, ready
 from grader.homework.questions import largest_interval, may_log_later
 from grader.homework.series import is_nan, size
-from grader.homework.variables import library_places, variables_of
+from grader.homework.variables import gradient_places, library_places, variables_of
 from grader.language import counted, listed, noted
 from grader.records import Case, Finding, ModelUse, Run, Verdict, say
 
@@ -36,16 +38,49 @@ def gradient_histograms(case: Case, assignment: Assignment) -> Verdict:
         return failed(_no_gradients(analysis, case))
     lacking = [variable for variable in analysis.variables if variable not in good]
     findings = [_not_found(lacking, analysis, case)] if lacking else []
-    once = _written_once(good, analysis, case)
-    findings += once
     runs = finished_experiments(case, assignment)
+    half = [*_written_once(good, analysis, case), *_hidden_nan(runs.values(), case)]
+    findings += half
     short = {name: lack for name, run in runs.items() if (lack := _lacking(run, case, assignment.epochs))}
     if not lacking:  # else it is the same mistake once more
         findings += [_short_finding(short, len(runs))] if short else []
     in_runs = 1.0 - len(short) / len(runs) if runs and not lacking else float(bool(runs))
     if not runs:
         findings.append(_no_runs(case))
-    return partial(len(good) / len(analysis.variables) * in_runs * (0.5 if once else 1.0), *findings)
+    return partial(len(good) / len(analysis.variables) * in_runs * (0.5 if half else 1.0), *findings)
+
+
+def _hidden_nan(runs: Iterable[Run], case: Case) -> list[Finding]:
+    """The finding for runs whose weights are NaN and whose gradients, at the same steps, are all told to be finite: at least
+    those of the last layer are NaN with the loss."""
+    definition = case.definitions[WANTED]
+    return [
+        Finding(
+            code="fit.gradient_hides_nan",
+            message=say(
+                "In the run {run} the weights are NaN, and the histograms show finite gradients for them.", run=run.name
+            ),
+            expected=say("NaN where the gradient is NaN"),
+            actual=say("finite values at step {step}", step=step),
+            hint=say("Write what tape.gradient returned, unchanged: that a gradient is NaN is what one looks for."),
+            cell=definition.cell,
+            line=definition.line,
+            run=run.name,
+            step=step,
+        )
+        for run in runs
+        if (step := _hides_nan_at(run, case)) is not None
+    ][:1]
+
+
+def _hides_nan_at(run: Run, case: Case) -> int | None:
+    library, gradients = library_places(model_of(case, run.name)), gradient_places(case, run)
+    spoilt = {
+        int(s) for h in run.histograms if h.tag in library for s, b in zip(h.steps, h.buckets, strict=True) if is_nan(b)
+    }
+    own = [h for h in run.histograms if h.tag in gradients]
+    points = [(int(s), b) for h in own for s, b in zip(h.steps, h.buckets, strict=True) if int(s) in spoilt and len(b)]
+    return min(s for s, _ in points) if points and not any(is_nan(b) for _, b in points) else None
 
 
 def _written_once(good: list[Variable], analysis: Analysis, case: Case) -> list[Finding]:

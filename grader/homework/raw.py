@@ -14,6 +14,7 @@ from grader.records import Case, Evidence, Finding, Floats, Message, SequenceUse
 
 WANTED = "preprocess"
 RAW = "raw"
+_KINDS = ("bytes", "floats")  # of images that the probe asks about
 _PIXELS = 100.0  # a batch of images reaches 255; one that stays below this, or goes below 0, is no longer raw
 
 
@@ -26,15 +27,23 @@ def preprocess(case: Case, assignment: Assignment) -> Verdict:
     evidence = evidence_for(case, "preprocess")
     if evidence is None:
         return undecided("raw.not_probed", "preprocess was found but could not be tried out.")
-    unlike = unlike_notebook(case, evidence, RAW, "bytes", "floats")
-    if unlike is not None:
-        return unlike
-    for name in ("bytes", "floats"):
-        fault = probe_fault(evidence, name)
-        finding = fault or _wrong(evidence, name, case)
-        if finding is not None:
-            return failed(finding)
-    return passed()
+    return unlike_notebook(case, evidence, RAW, *_KINDS) or _answered(evidence, case)
+
+
+def _answered(evidence: Evidence, case: Case) -> Verdict:
+    wrong = (probe_fault(evidence, name) or _wrong(evidence, name, case) for name in _KINDS)
+    finding = next((found for found in wrong if found is not None), None)
+    if finding is not None:
+        return failed(finding)
+    reshaped = _labels_reshaped(evidence, _KINDS[0], case)
+    return passed() if reshaped is None else partial(0.5, reshaped)
+
+
+def _labels_reshaped(evidence: Evidence, name: str, case: Case) -> Finding | None:
+    """The finding for labels of the same values in another shape: the training goes on all the same."""
+    before, after = evidence.question.arrays[f"{name}_y"].shape, evidence.arrays[f"{name}_out_y"].shape
+    said = say("preprocess gives the labels another shape.")
+    return None if after == before else _finding(case, said, f"{before}", f"{after}")
 
 
 def _wrong(evidence: Evidence, name: str, case: Case) -> Finding | None:
