@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from grader.assignment import Assignment
@@ -137,10 +138,26 @@ def _was_at_work(case: Case, wanted: str) -> bool:
 
 
 def logged_experiments(case: Case, assignment: Assignment) -> Mapping[str, Run]:
-    """The runs of the brief that wrote at least one value."""
-    names = [experiment.run for experiment in assignment.experiments]
-    found = {name: case.runs[name] for name in names if name in case.runs}
+    """The runs of the brief that wrote at least one value, each with what stands in folders below its own: Keras's callback
+    writes to `train` and `validation` there."""
+    found = {experiment.run: _with_parts(experiment.run, case.runs) for experiment in assignment.experiments}
     return {name: run for name, run in found.items() if run.scalars or run.histograms}
+
+
+def _with_parts(name: str, runs: Mapping[str, Run]) -> Run:
+    """A run and its subfolders as one; a tag that the run has itself begins with the subfolder there."""
+    whole = runs.get(name, Run(name=name, scalars=(), histograms=(), files=()))
+    for other in sorted(run for run in runs if run.startswith(name + "/")):
+        part, below = runs[other], other.removeprefix(name + "/")
+        taken = {s.tag for s in whole.scalars} | {h.tag for h in whole.histograms}
+        named = {tag: f"{below}/{tag}" for tag in taken}
+        whole = replace(
+            whole,
+            scalars=(*whole.scalars, *(replace(s, tag=named.get(s.tag, s.tag)) for s in part.scalars)),
+            histograms=(*whole.histograms, *(replace(h, tag=named.get(h.tag, h.tag)) for h in part.histograms)),
+            files=(*whole.files, *part.files),
+        )
+    return whole
 
 
 def broken_off(case: Case) -> frozenset[str]:
