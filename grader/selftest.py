@@ -23,6 +23,7 @@ _Notebook = tuple[str, str, float | None]  # name, text, seconds for a cell wher
 _GOOD = (Status.PASSED, Status.REVIEW)
 _WHOLE = ("points", "remarks", "sentences")
 _PAGES = "pages"
+_SOLUTION = "solution"
 _LETTERS = 160  # of a finding, where a verdict is not what it must be
 ACCUSED, OVERLOOKED, OTHER = "wrongly accused", "wrongly passed", "otherwise wrong"
 
@@ -96,10 +97,16 @@ def compare(situation: Situation, grade: Grade, base: Grade, said: str) -> tuple
     it was made of."""
     if grade.error is not None:
         return (Difference(criterion="points", kind=OTHER, expected="a grade", found=str(grade.error)),)
-    usual = {judgement.criterion.id: (judgement.status,) for judgement in base.criteria}
+    usual = {judgement.criterion.id: _wanted(situation, judgement) for judgement in base.criteria}
     wanted = usual | dict(situation.expect)
     wrong = [_difference(j, wanted[j.criterion.id]) for j in grade.criteria if j.status not in wanted[j.criterion.id]]
     return (*wrong, *_points(situation, grade, base), *_remarks(situation, grade), *_unsaid(situation, said))
+
+
+def _wanted(situation: Situation, judgement: Judgement) -> tuple[Status, ...]:
+    """What a criterion that a situation does not touch must be: what it is in the notebook that it was made of, and the
+    solution passes all."""
+    return _GOOD if situation.base.stem == _SOLUTION and judgement.status not in _GOOD else (judgement.status,)
 
 
 def _difference(judgement: Judgement, allowed: tuple[Status, ...]) -> Difference:

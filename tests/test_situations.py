@@ -7,6 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from grader.assignment import load_assignment
 from grader.cli import main, parser
 from grader.commands.prepared import prepared
 from grader.places import reference_folder
+from grader.records import Status
 from grader.selftest import Checked
 from grader.situations import load_all
 
@@ -129,6 +131,14 @@ def test_a_broken_notebook_is_ungraded_and_the_class_goes_on(results: Mapping[st
 
 def test_a_situation_loses_what_it_should_and_nothing_else(name: str, checked: Mapping[str, Checked]) -> None:
     assert checked[name].differences == ()
+
+
+def test_a_check_that_fails_everybody_is_no_part_of_what_is_expected(checked: Mapping[str, Checked]) -> None:
+    valid = checked["valid-pasted-library"]
+    first, *rest = valid.grade.criteria
+    wrong = replace(valid.grade, criteria=(replace(first, status=Status.FAILED), *rest))
+    (found,) = selftest.compare(valid.situation, wrong, wrong, "")
+    assert (found.criterion, found.kind) == (first.criterion.id, selftest.ACCUSED)
 
 
 def test_the_corpus_has_three_situations_that_lose_only_one_criterion_for_each_of_them() -> None:

@@ -132,7 +132,7 @@ def compiled(catalogue: Catalog) -> bytes:
 def main() -> None:
     for language in (language for language in LANGUAGES if language != ENGLISH):
         catalogue = read(language) if po(language).is_file() else Catalog(locale=language, domain=DOMAIN)
-        catalogue.update(template(), update_creation_date=False)
+        catalogue.update(template(), update_creation_date=False, no_fuzzy_matching=True)
         _head(catalogue)
         po(language).parent.mkdir(parents=True, exist_ok=True)
         with po(language).open("wb") as file:

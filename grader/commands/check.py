@@ -19,6 +19,7 @@ from grader.exports import github, gradescope, junit
 from grader.exports.results import Result, parse
 from grader.formats.notebooks import read_notebook
 from grader.homework import at_once
+from grader.judging import data_note
 from grader.language import tr
 from grader.places import reference_folder
 from grader.progress import display
@@ -49,6 +50,9 @@ def _check(options: argparse.Namespace) -> int:
         if setup.plan.mechanism == "none":
             unconfined = tr("the sandbox is missing; the notebook ran unconfined, with your own rights.")
             print(f"grader: {unconfined}", file=sys.stderr)
+        note = data_note(setup)
+        if options.format == "text" and note is not None:
+            print(terminal.sentence(note) + "\n")
         print(_FORMATS[options.format](report))
         if options.format == "github":
             _add_summary(report)

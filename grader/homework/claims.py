@@ -166,7 +166,7 @@ def _idle_claim(text: str, name: str, case: Case, logs: _Logs) -> Iterator[Claim
 
 
 def _ends(role: str, shown: Message) -> Message:
-    return say("{role} at the end: {shown}", role=say(role.replace("_", " ")), shown=shown)
+    return say("{role}, mean of the last third: {shown}", role=say(role.replace("_", " ")), shown=shown)
 
 
 def _end(name: str, role: str, case: Case, logs: _Logs) -> float | None:

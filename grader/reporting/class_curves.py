@@ -85,7 +85,9 @@ def _picture(anchor: str, own: Sequence[tuple[str, Sketch]], band: Band | None, 
     sketches = [sketch for _, sketch in own]
     points = len(band.steps) if band is not None else int(median(sketch.points for sketch in sketches))
     why = _judge([end(s.values) for s in sketches], band)
-    drawn = class_picture([placed(s) for s in sketches], [not reason for reason in why], float(points), _band(band))
+    drawn = class_picture(
+        [_placed(s, points) for s in sketches], [not reason for reason in why], float(points), _band(band)
+    )
     odd = tuple(_odd(own[i], reason, drawn, i) for i, reason in enumerate(why) if reason)
     apart = {one.line for one in odd[:MOST_DRAWN]}
     first = sketches[0]
@@ -102,6 +104,13 @@ def _picture(anchor: str, own: Sequence[tuple[str, Sketch]], band: Band | None, 
         odd=odd[:_MOST_NAMED],
         odd_left=max(0, len(odd) - _MOST_NAMED),
     )
+
+
+def _placed(sketch: Sketch, points: int) -> tuple[Floats, Floats]:
+    """A curve by its points, or drawn together to the reference's width where it has more: who logs twice as often has trained
+    no longer."""
+    places, values = placed(sketch)
+    return places * min(1.0, points / sketch.points), values
 
 
 def _band(band: Band | None) -> tuple[Floats, Floats, Floats] | None:

@@ -132,6 +132,11 @@ def _waiting(criterion: Criterion, judgements: Sequence[Judgement]) -> Iterable[
         )
 
 
+def _percent(part: int, whole: int) -> int:
+    """To the nearest; 0 and 100 are none and all."""
+    return part and (100 if part == whole else min(99, max(1, round(100 * part / whole))))
+
+
 def _rate(criterion: Criterion, judgements: Sequence[Judgement]) -> Rate:
     by_status, total = Counter(judgement.status for judgement in judgements), len(judgements)
     widths = [(status, 100 * by_status[status] / total) for status in STATUS_WORDS if by_status[status]]
@@ -140,7 +145,7 @@ def _rate(criterion: Criterion, judgements: Sequence[Judgement]) -> Rate:
     return Rate(
         title=tr(criterion.title),
         points=criterion.points,
-        percent=100 * by_status[Status.PASSED] // total,
+        percent=_percent(by_status[Status.PASSED], total),
         mean=decimal(f"{earned:.1f}"),
         earned=round(earned, 1),
         bar=tuple(

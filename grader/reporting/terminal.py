@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from grader.language import shown, tr
-from grader.records import Finding, Grade, Judgement, Report, Severity, Status
+from grader.records import Finding, Grade, Judgement, Message, Report, Severity, Status
 from grader.reporting.text import clip, inert
 from grader.reporting.text import one_line as flat
 from grader.reporting.view import lost_points, part_title, waiting_sentence
@@ -29,6 +29,11 @@ def one_line(grade: Grade) -> str:
         return flat(f"{grade.id}: {tr('not graded: {why}', why=grade.error)}")
     waiting = ", " + tr("{n} to be read", n=grade.awaiting_review) if grade.awaiting_review else ""
     return flat(f"{grade.id}: {of_points(grade.score, grade.max_score)}{waiting}")
+
+
+def sentence(message: Message, *, width: int = 100) -> str:
+    """A message in lines of its own, without a newline at the end."""
+    return "\n".join(_wrap(flat(shown(message)), width, ""))
 
 
 def findings(found: Iterable[Finding], *, width: int = 100) -> str:
