@@ -265,8 +265,12 @@ def _own_lines(text: str, template: _Given, *, given: bool, marked: bool = False
         own = "\n".join(lines).strip().strip("-—_*#> \n")
         asks = _only_asks(own) and not (marked and len(_LETTERS.findall(own)) >= _MUCH)
         if own and not asks and not (given and _requests(own)):
-            kept.append(own)
+            kept.append(_LINE_END.sub(" ", own))
     return "\n\n".join(kept)
+
+
+# Where the source of a paragraph goes to its next line: not at an item of a list, a row of a table or a <br>.
+_LINE_END = re.compile(r"(?<!\s{2})\n(?!\s*(?:[-*+•–—]\s|\d+[.)]\s|\|))")
 
 
 def _is_label(line: str, *, given: bool) -> bool:
@@ -301,7 +305,7 @@ def _bounded(text: str) -> str:
 
 def _plain(source: str) -> str:
     """Markdown and HTML as plain lines."""
-    text = re.sub(r"<br\s?/?>|</p>|</div>|</li>|</h\d>|</tr>", "\n", _bounded(source), flags=re.I)
+    text = re.sub(r"<br\s?/?>|</p>|</div>|</li>|</h\d>|</tr>", "  \n", _bounded(source), flags=re.I)
     text = re.sub(r"<h\d[^<>]{0,500}>", "\n## ", text, flags=re.I)
     text = re.sub(r"<(style|script)\b.{0,5000}?</\1>|<!--.{0,5000}?-->", "", text, flags=re.I | re.S)
     text = re.sub(r"!\[[^\]]{0,300}\]\([^)]{0,2000}\)", "", text)
