@@ -223,11 +223,6 @@ class ModelUse:
     steps: int | None = None
 
     @property
-    def saw_all(self) -> bool:
-        """Whether it may have been trained: it saw as many batches as its longest sequence has, as far as that was counted."""
-        return self.steps is None or self.steps >= max((sequence.length for sequence in self.sequences), default=0)
-
-    @property
     def image_sets(self) -> tuple[tuple[int, str], ...]:
         """What tells the images of one sequence from those of another, whatever `preprocess` makes of them, in the order of
         feeding: how many there are, and the first labels that came."""

@@ -110,12 +110,20 @@ def needs_training(*runs: str) -> Callable[[Check], Check]:
 
 
 def is_unseen(case: Case, assignment: Assignment, name: str) -> bool:
-    """Whether a run has values, but no model of the course library that saw its data once logged to it, and there are fewer
-    such models than runs: a model whose writer is not known stands with another run."""
+    """Whether a run has values, but no model of the course library that may have been trained logged to it, and there are
+    fewer such models than runs: a model whose writer is not known stands with another run."""
     logged = logged_experiments(case, assignment)
-    trained = {model.number for model in case.execution.models if model.saw_all}
+    trained = {model.number for model in case.execution.models if _saw_enough(model, logged.get(model.run or ""))}
     own = any(model.number in trained for model in models_of(case, name))
     return name in logged and not own and len(trained) < len(logged)
+
+
+def _saw_enough(model: ModelUse, run: Run | None) -> bool:
+    """Whether a model saw its longest sequence once, or as many batches as its run has points: one that broke off has few."""
+    steps = [*(s.steps for s in run.scalars), *(h.steps for h in run.histograms)] if run else []
+    points = max(map(len, steps), default=0)
+    batches = max((sequence.length for sequence in model.sequences), default=0)
+    return model.steps is None or model.steps >= min(points, batches)
 
 
 def _unseen(runs: Sequence[str]) -> Verdict:

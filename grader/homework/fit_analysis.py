@@ -87,23 +87,25 @@ def analyse(evidence: Evidence) -> Analysis:
     """Compare what the main scenario logged with what it must have been."""
     task, seen = task_of(evidence, "main"), traced(evidence, "main")
     run = next((run for run in evidence.runs if run.name == "main"), None)
-    labels = _labels(task, seen.training, run)
     return Analysis(
         task=task,
         training=seen.training,
         validated=seen.validated,
         run=run,
         variables=_variables(task),
-        tags=_read_tags(run, seen, labels) if run else (),
+        tags=_read_tags(run, task, seen) if run else (),
         scalars=tuple(_read_scalars(run.scalars, seen)) if run else (),
     )
 
 
-def _read_tags(run: Run, seen: Traced, labels: Labels) -> tuple[TagReading, ...]:
+def _read_tags(run: Run, task: Task, seen: Traced) -> tuple[TagReading, ...]:
     """Each tag read as gradients of the course's loss, or where training went its own way, as those that were applied: a
     mistake in the training costs nothing for what is logged about it, as long as that is true."""
-    witnesses = [(training, _Values([step.gradients for step in training.steps])) for training in seen.witnesses]
-    readings = [[_read_tag(h, training, held, labels) for training, held in witnesses] for h in run.histograms]
+    witnesses = [
+        (training, _Values([step.gradients for step in training.steps]), _labels(task, training, run))
+        for training in seen.witnesses
+    ]
+    readings = [[_read_tag(h, *witness) for witness in witnesses] for h in run.histograms]
     return tuple(next((r for r in by_witness if r.kind == "gradient"), by_witness[0]) for by_witness in readings)
 
 
@@ -128,13 +130,13 @@ class Labels:
         return self.known.get(label, label - self.offset)
 
 
-def _labels(task: Task, training: Training, run: Run | None) -> Labels:
+def _labels(task: Task, training: Training, run: Run) -> Labels:
     """Read off the library's own kernel histograms, whose weights are those before the update of their step: a student may
     count from one, or images instead of steps. A gradient that stands under another label than the weights it belongs to is
     that of another step."""
     votes: dict[int, Counter[int]] = {}
     for index, layer in enumerate(task.layers):
-        series = run.histogram(f"{layer.name}_kernel") if run and layer.kind == "dense" else None
+        series = run.histogram(f"{layer.name}_kernel") if layer.kind == "dense" else None
         weights = _Values([(step.parameters[2 * index],) for step in training.steps])
         for label, buckets in zip(series.steps, series.buckets, strict=True) if series else ():
             _, iteration = weights.locate(buckets, int(label), int(label) - 1)
