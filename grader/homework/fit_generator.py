@@ -111,10 +111,9 @@ def _skips_updates(case: Case, assignment: Assignment) -> Finding | None:
     """The finding for a run whose weights are finite after a gradient was not: the course's method spoils them with it."""
     definition = case.definitions[WANTED]
     for name, run in logged_experiments(case, assignment).items():
-        library = library_places(model_of(case, name))
+        library, gradients = library_places(model_of(case, name)), gradient_places(case, run)
         kernels = [h for h in run.histograms if h.tag in library and library[h.tag].what == "kernel"]
-        gradients = [h for h in run.histograms if h.tag in gradient_places(case, run)]
-        bad = [step for h in gradients if (step := first_bad_step(h)) is not None]
+        bad = [step for h in run.histograms if h.tag in gradients and (step := first_bad_step(h)) is not None]
         after = [b for h in kernels for step, b in zip(h.steps, h.buckets, strict=True) if bad and step > min(bad)]
         if after and not any(map(is_nan, after)):
             return Finding(
