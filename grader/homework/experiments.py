@@ -20,7 +20,7 @@ from grader.homework.series import first_bad_step, is_nan
 from grader.homework.spread import Spread, spread
 from grader.homework.witnesses import epochs_printed
 from grader.language import counted, listed
-from grader.records import Case, Finding, Floats, Message, ModelUse, Run, Scalars, Verdict, say
+from grader.records import Case, Fault, Finding, Floats, Message, ModelUse, Run, Scalars, Verdict, say
 
 _ACTIVATIONS = frozenset(
     {"relu", "sigmoid", "tanh", "softmax", "elu", "selu", "gelu", "linear", "leaky_relu", "softplus"}
@@ -166,30 +166,41 @@ def model_of(case: Case, name: str) -> ModelUse | None:
     return next(reversed(models_of(case, name)), None)
 
 
+_MEND = say("Mend the error in the cell, restart the kernel and run all cells from the top.")
+_MAKE_WRITER = say("Make a writer for exactly this folder, train with it, and check that the cell comes to its end.")
+
+
+def _fault_of(case: Case, name: str) -> Fault | None:
+    """What ended the first cell that names a run and did not come to its end."""
+    cells = {cell.index for cell in case.submission.cells if name in runs_named(cell)}
+    return next((run.fault for run in case.execution.cells if run.index in cells and run.fault), None)
+
+
 def _not_logged(case: Case, name: str) -> Finding:
-    died = case.execution.fault
+    died, fault = case.execution.fault, _fault_of(case, name)
     others = ", ".join(sorted(case.runs))
     held = say("logs/ holds {names}", names=others) if others else say("logs/ holds nothing")
+    why = say("the notebook ended early: {why}", why=words_of(died)) if died else fault and words_of(fault)
     return Finding(
         code="run.missing",
         message=say("The run logs/{run} was not written when the notebook was run.", run=name),
         expected=say("event files in logs/{run}", run=name),
-        actual=listed((held, say("the notebook ended early: {why}", why=words_of(died))), "; ") if died else held,
-        hint=say("Make a writer for exactly this folder, train with it, and check that the cell comes to its end."),
-        cell=died.cell if died else None,
+        actual=listed((held, why), "; ") if why else held,
+        hint=_MEND if why else _MAKE_WRITER,
+        cell=died.cell if died else fault.cell if fault else None,
         run=name,
     )
 
 
 def _broken_off(case: Case, name: str) -> Finding:
     cells = {cell.index for cell in case.submission.cells if name in runs_named(cell)}
-    fault = next((run.fault for run in case.execution.cells if run.index in cells and run.fault), None)
+    fault = _fault_of(case, name)
     return Finding(
         code="run.broken_off",
         message=say("The run {run} began, but its cell did not come to its end.", run=name),
         expected=say("a training to its last epoch"),
         actual=words_of(fault) if fault else say("a cell that did not end"),
-        hint=say("Mend the error in the cell, restart the kernel and run all cells from the top."),
+        hint=_MEND,
         cell=min(cells, default=None),
         run=name,
     )

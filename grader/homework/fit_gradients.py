@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 
 import numpy as np
 
 from grader.assignment import Assignment
 from grader.contract import failed, partial
+from grader.formats.code import parsed
 from grader.homework.batch_norm import trainable_of
 from grader.homework.common import evidence_for, finished_experiments
 from grader.homework.experiments import model_of
@@ -19,6 +21,7 @@ from grader.homework.variables import gradient_places, library_places, variables
 from grader.language import counted, listed, noted
 from grader.records import Case, Finding, ModelUse, Run, Verdict, say
 
+_CLOCKS = frozenset({"time", "time_ns", "monotonic", "perf_counter", "process_time", "now", "utcnow", "timestamp"})
 _KINDS = {
     "w": say("weights of a dense layer"),
     "b": say("bias of a dense layer"),
@@ -39,7 +42,7 @@ def gradient_histograms(case: Case, assignment: Assignment) -> Verdict:
     lacking = [variable for variable in analysis.variables if variable not in good]
     findings = [_not_found(lacking, analysis, case)] if lacking else []
     runs = finished_experiments(case, assignment)
-    half = [*_written_once(good, analysis, case), *_hidden_nan(runs.values(), case)]
+    half = [*_written_once(good, analysis, case, runs.values()), *_hidden_nan(runs.values(), case)]
     findings += half
     short = {name: lack for name, run in runs.items() if (lack := _lacking(run, case, assignment.epochs))}
     if not lacking:  # else it is the same mistake once more
@@ -83,12 +86,14 @@ def _hides_nan_at(run: Run, case: Case) -> int | None:
     return min(s for s, _ in points) if points and not any(is_nan(b) for _, b in points) else None
 
 
-def _written_once(good: list[Variable], analysis: Analysis, case: Case) -> list[Finding]:
-    """The finding for gradients that have one point each, although the probe went on after it."""
+def _written_once(good: list[Variable], analysis: Analysis, case: Case, runs: Iterable[Run]) -> list[Finding]:
+    """The finding for gradients that have one point each, in the probe and in all runs, although training went on after it."""
     points = [reading.points for variable in good if (reading := analysis.gradient_tag(variable))]
     definition = case.definitions[WANTED]
     if max(map(len, points)) > 1 or may_log_later(definition.source, len(analysis.training.steps)):
         return []
+    if _waits(definition.source) or any(_has_series(run, case) for run in runs):
+        return []  # a probe is over before an interval of seconds is
     return [
         Finding(
             code="fit.gradient_once",
@@ -103,6 +108,29 @@ def _written_once(good: list[Variable], analysis: Analysis, case: Case) -> list[
             line=definition.line,
         )
     ]
+
+
+def _has_series(run: Run, case: Case) -> bool:
+    """Whether a run has more than one point of a gradient."""
+    gradients = gradient_places(case, run)
+    return any(len(h.steps) > 1 for h in run.histograms if h.tag in gradients)
+
+
+def _waits(source: str) -> bool:
+    """Whether code compares a time with something, as one does who logs every so many seconds."""
+    tree = parsed(source)
+    times: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and _is_time(node.value, times):
+            times |= {name.id for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+    return any(isinstance(node, ast.Compare) and _is_time(node, times) for node in ast.walk(tree))
+
+
+def _is_time(node: ast.expr, times: set[str]) -> bool:
+    """Whether an expression asks a clock, or has the name of a time."""
+    parts = list(ast.walk(node))
+    called = {getattr(n.func, "id", getattr(n.func, "attr", "")) for n in parts if isinstance(n, ast.Call)}
+    return bool(called & _CLOCKS or times & {n.id for n in parts if isinstance(n, ast.Name)})
 
 
 _SPLIT = (
