@@ -127,6 +127,7 @@ def _add_review(verb: argparse.ArgumentParser) -> None:
     way.add_argument("--write", type=Path, metavar="FILE.csv", help="write all answers to a spreadsheet")
     way.add_argument("--read", type=Path, metavar="FILE.csv", help="take the decisions from such a spreadsheet")
     verb.add_argument("--by", metavar="NAME", help="who decides (default: the name of this login)")
+    _add_language(verb)
     verb.set_defaults(run="review")
 
 

@@ -23,11 +23,12 @@ _SAYS = {
 
 
 @contextmanager
-def display(total: int, *, quiet: bool = False) -> Iterator[Callable[[str, str], None]]:
-    """A function (submission id, stage) that shows how far the work is, on the standard error."""
+def display(total: int, *, quiet: bool = False, plain: bool = False) -> Iterator[Callable[[str, str], None]]:
+    """A function (submission id, stage) that shows how far the work is, on the standard error. What may be killed meanwhile
+    shows `plain` lines: bars hide the cursor until they end."""
     if quiet:
         yield lambda name, stage: None
-    elif sys.stderr.isatty():
+    elif sys.stderr.isatty() and not plain:
         with _bars(total) as update:
             yield update
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 import sysconfig
@@ -31,6 +32,22 @@ def test_a_closed_standard_error_stops_nothing() -> None:
     done = subprocess.run([sys.executable, "-c", CLOSED], stdout=subprocess.PIPE, stderr=writer, text=True, check=False)
     os.close(writer)
     assert done.stdout == "all done\n"
+
+
+@pytest.mark.parametrize(("plain", "hides"), [("True", False), ("False", True)])
+def test_what_may_be_killed_leaves_the_cursor_of_a_terminal_alone(plain: str, hides: bool) -> None:
+    ours, its = pty.openpty()
+    subprocess.run(
+        [sys.executable, "-c", CLOSED.replace("display(2)", f"display(2, plain={plain})")],
+        stdout=subprocess.DEVNULL,
+        stderr=its,
+        env=os.environ | {"TERM": "xterm"},
+        check=True,
+    )
+    os.close(its)
+    shown = os.read(ours, 65536)
+    os.close(ours)
+    assert (b"\x1b[?25l" in shown) == hides and shown.strip()
 
 
 def test_a_mistake_of_ours_has_an_exit_code_of_its_own(

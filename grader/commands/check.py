@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="gr-check-") as workspace, prepared(options, None, own_code=True) as setup:
         candidate = _own(options, Path(workspace))
-        with display(1, quiet=options.format != "text" or options.watch) as watch:
+        with display(1, quiet=options.format != "text", plain=options.watch) as watch:
             report = batch.grade_candidate(candidate, setup, Path(workspace), lambda stage: watch(candidate.id, stage))
         if setup.plan.mechanism == "none":
             unconfined = tr("the sandbox is missing; the notebook ran unconfined, with your own rights.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -77,9 +78,13 @@ class Mend:
     """One thing to mend first: what it is, what to try, and the points that wait behind it."""
 
     link: Link
-    gain: str
+    gain: float
     message: str
     hint: str | None
+
+    @property
+    def points(self) -> str:
+        return count_points(self.gain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,11 +148,19 @@ def waiting_sentence(grade: Grade) -> str | None:
 
 
 def mend_first(grade: Grade) -> tuple[Mend, ...]:
-    """The criteria that cost most, each counted with what it blocks; at most three."""
-    behind = {judgement.criterion.id: _behind(judgement, grade.criteria) for judgement in grade.criteria}
-    at_fault = [j for j in grade.criteria if j.status in (Status.FAILED, Status.PARTIAL) and behind[j.criterion.id] > 0]
-    worst = sorted(at_fault, key=lambda j: -behind[j.criterion.id])[:_MEND_FIRST]
-    return tuple(_mend(judgement, behind[judgement.criterion.id]) for judgement in worst)
+    """The criteria that cost most, each counted with what it blocks and with those of which the same is said; at most three."""
+    at_fault = [j for j in grade.criteria if j.status in (Status.FAILED, Status.PARTIAL)]
+    found = [mend for j in at_fault if (mend := _mend(j, _behind(j, grade.criteria))).gain > 0]
+    merged = [dataclasses.replace(same[0], gain=sum(mend.gain for mend in same)) for same in _alike(found)]
+    return tuple(sorted(merged, key=lambda mend: -mend.gain)[:_MEND_FIRST])
+
+
+def _alike(found: Sequence[Mend]) -> Iterable[Sequence[Mend]]:
+    """Those of which the same is said, together."""
+    groups: dict[tuple[str, str | None], list[Mend]] = {}
+    for mend in found:
+        groups.setdefault((mend.message, mend.hint), []).append(mend)
+    return groups.values()
 
 
 def _behind(judgement: Judgement, criteria: Sequence[Judgement], seen: frozenset[str] = frozenset()) -> float:
@@ -161,7 +174,7 @@ def _mend(judgement: Judgement, gain: float) -> Mend:
     first = min(judgement.findings, key=lambda f: list(Severity).index(f.severity), default=None)
     return Mend(
         link=Link(text=tr(judgement.criterion.title), anchor=criterion_anchor(judgement.criterion.id)),
-        gain=count_points(gain),
+        gain=gain,
         message=shown(first.message) if first else _comment(judgement) or tr(judgement.claim),
         hint=text_of(first.hint) if first else None,
     )
