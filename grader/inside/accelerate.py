@@ -23,8 +23,9 @@ from tensorflow.python.eager import backprop, context, forwardprop
 from tracing import PLAIN, remember_classes
 
 
-def install(library):
-    """Quicken Keras and TensorBoard, and the course library's model as long as all its layers are the library's own."""
+def install():
+    """Quicken Keras and TensorBoard. What comes back does so to a course library: to its model as long as all its layers are the
+    library's own."""
     quicken(base_optimizer.BaseOptimizer, "apply", quick_apply)
     quicken(reduction_metrics.Mean, "update_state", quick_update_state)
     quicken(reduction_metrics.MeanMetricWrapper, "update_state", quick_update_state)
@@ -32,10 +33,15 @@ def install(library):
     quicken(summary_v2, "_buckets", quick_buckets)
     count(backprop.GradientTape, "_push_tape", "_pop_tape")
     count(forwardprop.ForwardAccumulator, "_push_accumulator", "_pop_accumulator")
+    for module in (keras.optimizers, keras.metrics):
+        remember_classes(module)
+    return quicken_course
+
+
+def quicken_course(library):
     if hasattr(library, "Sequential"):
         quicken(library.Sequential, "_forward", functools.partial(quick_forward, library))
-    for module in (keras.optimizers, keras.metrics, library):
-        remember_classes(module)
+    remember_classes(library)
 
 
 def quicken(owner, name, quick):

@@ -15,6 +15,7 @@ import types
 from pathlib import Path
 
 import accelerate
+import course_library
 import observe
 import place_data
 import shorten
@@ -23,14 +24,6 @@ import watch_training
 
 # The kernel's own modules must come before a name that a notebook may shadow.
 from ipykernel.kernelapp import IPKernelApp
-
-
-def place_library(folder, name):
-    """Import the course library from the harness before anything else of that name can be found."""
-    sys.path.insert(0, folder)
-    library = __import__(name)
-    sys.path.remove(folder)
-    return library
 
 
 def nothing_of_colab(name):
@@ -95,18 +88,20 @@ def fix_seeds(seed):
 def main():
     settings = json.loads(Path(sys.argv[1]).read_text())
     place_data.install(settings["data"])
-    library = place_library(settings["library"], settings["library_name"])
-    if settings["accelerated"]:
-        accelerate.install(library)
     place_colab()
     app = IPKernelApp.instance()
     app.initialize(["-f", sys.argv[2], "--HistoryManager.enabled=False"])
     silence_tensorboard(app.shell)
     place_commands(app.shell)
-    watch_training.install(app.shell, library)
-    observe.install(app.shell, library, settings["trace"], lambda: fix_seeds(settings["seed"]))
+    prepare = [
+        watch_training.install(app.shell),
+        observe.install(app.shell, settings["trace"], lambda: fix_seeds(settings["seed"])),
+    ]
+    if settings["accelerated"]:
+        prepare.insert(0, accelerate.install())  # first: it knows a class that somebody else has changed by its looks
     if settings["first"]:
-        shorten.install(app.shell, library, settings["first"])
+        prepare.append(shorten.install(app.shell, settings["first"]))
+    course_library.place(settings["library"], settings["library_name"], prepare)
     sys.argv = ["ipykernel_launcher"]
     sys.path[0] = ""
     os.environ.pop("JPY_PARENT_PID", None)

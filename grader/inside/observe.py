@@ -65,11 +65,16 @@ class Trace:
         return len(self.objects) - 1
 
 
-def install(shell, library, path, fix_seeds):
+def install(shell, path, fix_seeds):
+    """What comes back watches a course library."""
     trace = Trace(path, shell.user_ns)
-    files = {}
+    files, course = {}, {}
     watch_writers(trace)
-    watch_classes(vars(library), trace)
+
+    def watch_course(library):
+        nonlocal course
+        course = vars(library)
+        watch_classes(course, trace)
 
     def before(info):
         files[file_name(info.raw_cell)] = shell.execution_count
@@ -81,15 +86,16 @@ def install(shell, library, path, fix_seeds):
             trace.write(fact="steps", model=model, steps=steps)
         for writer, _ in trace.logdirs:
             quietly(writer.flush)
-        watch_classes(vars(library), trace)  # again: the notebook may have put a method of its own in the place of ours
+        watch_classes(course, trace)  # again: the notebook may have put a method of its own in the place of ours
         watch_classes(shell.user_ns, trace, only="__main__")
         own = shell.user_ns.get("Sequential")
-        owner = own if inspect.isclass(own) and hasattr(own, "fit_generator") else getattr(library, "Sequential", None)
+        owner = own if inspect.isclass(own) and hasattr(own, "fit_generator") else course.get("Sequential")
         method = inspect.getattr_static(owner, "fit_generator", None)
         trace.write_change("patch", **describe_function(method, files))
 
     shell.events.register("pre_run_cell", before)
     shell.events.register("post_run_cell", after)
+    return watch_course
 
 
 def file_name(source):

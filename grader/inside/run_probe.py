@@ -82,7 +82,7 @@ def main():
     library = importlib.import_module(order["library"])
     place_data.install(order["data"])
     if order["accelerated"]:
-        accelerate.install(library)
+        accelerate.install()(library)
     for name in order["names"]:
         (answers / name).mkdir()
         (answers / name / "started").touch()

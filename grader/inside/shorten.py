@@ -19,10 +19,13 @@ WHOLE = weakref.WeakKeyDictionary()  # what a sequence of training images holds,
 UNCUT = []  # something while test images are read beyond those that a training is given
 
 
-def install(shell, library, first):
-    """`first`: how many training images a sequence may hold, how many test images, and how many test images there are."""
-    shorten(vars(library).get(NAME), first)
-    predict_whole(vars(library).get(MODEL))
+def install(shell, first):
+    """`first`: how many training images a sequence may hold, how many test images, and how many test images there are. What comes
+    back shortens a course library."""
+
+    def shorten_course(library):
+        shorten(vars(library).get(NAME), first)
+        predict_whole(vars(library).get(MODEL))
 
     def after(result):
         own = shell.user_ns.get(NAME)
@@ -31,6 +34,7 @@ def install(shell, library, first):
             predict_whole(shell.user_ns.get(MODEL))
 
     shell.events.register("post_run_cell", after)
+    return shorten_course
 
 
 def shorten(kind, first):

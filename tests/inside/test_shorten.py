@@ -59,8 +59,8 @@ class Library:
                 return list(seq), seq.preprocess
 
         self.names = SimpleNamespace(MNISTSequence=sequence or sequence_class(), Sequential=Sequential)
-        importlib.import_module("watch_training").install(self.shell, self.names)
-        self.shorten.install(self.shell, self.names, FIRST)
+        importlib.import_module("watch_training").install(self.shell)(self.names)
+        self.shorten.install(self.shell, FIRST)(self.names)
 
     def sequence(self, images: int, batch_size: int = 8, preprocess: Any = None) -> Any:
         return self.names.MNISTSequence(np.zeros((images, 28, 28)), np.zeros(images), batch_size, preprocess)

@@ -288,7 +288,7 @@ def cases() -> None:  # noqa: PLR0915 - a list of cases
 def main() -> None:
     quick = sys.argv[1] == "quick"
     if quick:
-        accelerate.install(utils)
+        accelerate.install()(utils)
     cases()
     RESULTS["traces"] = np.asarray(max(tracing.made.values(), default=0))
     RESULTS["compiled"] = np.array([function is not None for function in tracing.known.values()], dtype=bool)
