@@ -10,9 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from grader.assignment import Assignment, load_assignment
 from grader.data import mnist
 from grader.errors import SandboxUnavailable
-from grader.language import tr
+from grader.language import say, shown, tr
 from grader.places import reference_folder
-from grader.sandbox import choose, describe
+from grader.sandbox import MECHANISMS, TIERS, choose, failure
 
 _OPTIONAL = "data"  # without it the embedded digits serve
 
@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     for good, name, text in lines:
         print(f"{tr('ok') if good else tr('missing') if name != _OPTIONAL else tr('optional'):<8} {name:<12} {text}")
     print("\n" + tr("Ways to confine notebooks, the best first. docs/isolation.md says what none of them promises."))
-    print("\n".join(describe()))
+    print("\n".join(_tiers()))
     return 0 if all(good for good, name, _ in lines if name != _OPTIONAL) else 3
 
 
@@ -43,6 +43,15 @@ def _sandbox_line() -> tuple[bool, str, str]:
         return False, "sandbox", tr("none works here: `grade` refuses other people's notebooks")
 
 
+def _tiers() -> Iterator[str]:
+    """Each way to confine: whether it holds here, what it promises, or what would make it work."""
+    for name in TIERS:
+        reason = failure(name)
+        yield f"{tr('missing') if reason else tr('ok'):<8} {name:<12} {shown(reason or say('tried here, and it holds'))}"
+        if reason is None:
+            yield from (f"{'':<21} {tr(subject)}: {tr(promise)}" for subject, promise in MECHANISMS[name].PROMISES)
+
+
 def _data_line() -> tuple[bool, str, str]:
     path = mnist.cached()
     if path is not None:
@@ -56,7 +65,7 @@ def _data_line() -> tuple[bool, str, str]:
 
 def _reference_line(assignment: Assignment) -> tuple[bool, str, str]:
     if assignment.is_students:
-        return True, "reference", "the copy for students: without the solution, its runs and the thresholds"
+        return True, "reference", tr("the copy for students: without the solution, its runs and the thresholds")
     bands = sorted(path.stem for path in (assignment.folder / "bands").glob("*.json"))
     return (
         bool(bands),

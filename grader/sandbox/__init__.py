@@ -7,9 +7,10 @@ written with `Box.at(target)`, because a mechanism without a file system view of
 from __future__ import annotations
 
 from grader.errors import SandboxUnavailable
+from grader.language import listed, say
 from grader.sandbox.box import Box, Launch, Limits, Mechanism, Mount, Program
 from grader.sandbox.mechanisms import MECHANISMS, TIERS
-from grader.sandbox.trial import describe, failure
+from grader.sandbox.trial import failure
 from grader.sandbox.warm import WarmWorker
 from grader.sandbox.watch import Completed, run
 
@@ -25,7 +26,6 @@ __all__ = [
     "Program",
     "WarmWorker",
     "choose",
-    "describe",
     "failure",
     "run",
 ]
@@ -44,7 +44,8 @@ def choose(*, allow_unconfined: bool) -> str:
         reasons.append(reason)
     if allow_unconfined:
         return "none"
-    raise SandboxUnavailable(
-        f"{' '.join(reasons)} Other people's notebooks are not run without a sandbox. Make one of the two work, or, if "
-        "you trust every one of these notebooks with your files and your network, say so with --without-sandbox."
+    advice = say(
+        "Other people's notebooks are not run without a sandbox. Make one of the two work, or, if you trust every one of these "
+        "notebooks with your files and your network, say so with --without-sandbox."
     )
+    raise SandboxUnavailable(listed((*reasons, advice), " "))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from grader.language import Message
+
 MIB = 1 << 20
 _DATA_SHARE = 0.9  # of the memory limit may be one process's private data; the watchdog counts the rest
 
@@ -110,7 +112,7 @@ class Mechanism(Protocol):
     MAPPED: bool
     PROMISES: Promises
 
-    def unavailable(self) -> str | None:
+    def unavailable(self) -> Message | None:
         """Why this machine cannot do it, as a sentence with the next step; None when it can."""
 
     def launch(self, argv: Sequence[str], box: Box) -> Launch:

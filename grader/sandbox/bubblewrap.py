@@ -15,19 +15,20 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+from grader.language import Message, listed, noted, say
 from grader.sandbox import interpreter, seccomp, users
 from grader.sandbox.box import MIB, Box, Launch, Limits, Mount, Promises, base_environment
 from grader.sandbox.descriptors import holding
 
 MAPPED = True
 PROMISES: Promises = (
-    ("files", "the interpreter, read-only, and the box; nothing else is there"),
-    ("network", "none: a network of its own without any way out"),
-    ("processes", "a limit of its own for each box; the host's cannot be seen"),
-    ("memory", "private memory a process, watched from outside for all together"),
-    ("disk", "watched from outside; /tmp and /dev/shm have a size"),
-    ("tree kill", "the kernel kills all with the first process"),
-    ("seccomp", "on" if seccomp.program(shared=False) else "off: no filter is known for this machine"),
+    (noted("files"), noted("the interpreter, read-only, and the box; nothing else is there")),
+    (noted("network"), noted("none: a network of its own without any way out")),
+    (noted("processes"), noted("a limit of its own for each box; the host's cannot be seen")),
+    (noted("memory"), noted("private memory a process, watched from outside for all together")),
+    (noted("disk"), noted("watched from outside; /tmp and /dev/shm have a size")),
+    (noted("tree kill"), noted("the kernel kills all with the first process")),
+    ("seccomp", noted("on") if seccomp.program(shared=False) else noted("off: no filter is known for this machine")),
 )
 
 _INSIDE_USER = 1000  # as which an ordinary user is seen inside
@@ -35,27 +36,27 @@ _SMALL_MIB = 64  # /tmp and /dev/shm
 
 
 @cache
-def unavailable() -> str | None:
+def unavailable() -> Message | None:
     """Why this machine cannot do it; None after a trial run that worked."""
     if shutil.which("bwrap") is None:
-        return "The sandbox needs the Debian package bubblewrap (apt-get install bubblewrap)."
+        return say("The sandbox needs the Debian package bubblewrap (apt-get install bubblewrap).")
     trial = ["bwrap", *_namespaces(), "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
     done = subprocess.run(trial, capture_output=True, text=True, check=False, timeout=30)
     if done.returncode == 0:
         return None
     said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-    return f"bubblewrap is installed but cannot make a sandbox on this machine ({said}).{_advice()}"
+    why = say("bubblewrap is installed but cannot make a sandbox on this machine ({said}).", said=said)
+    return listed((why, *_advice()), " ")
 
 
-def _advice() -> str:
+def _advice() -> Iterator[Message]:
     """What would allow it, where one setting of the kernel is what forbids it."""
     for path, forbids, allows in _SETTINGS:
         with contextlib.suppress(OSError):
             if Path("/proc/sys", path).read_text().strip() == forbids:
-                return (
-                    f" User namespaces are forbidden here: sudo sysctl {path.replace('/', '.')}={allows} allows them."
-                )
-    return ""
+                setting = f"{path.replace('/', '.')}={allows}"
+                yield say("User namespaces are forbidden here: sudo sysctl {setting} allows them.", setting=setting)
+                return
 
 
 _SETTINGS = (

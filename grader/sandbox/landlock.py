@@ -18,19 +18,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from grader.errors import SandboxUnavailable
+from grader.language import Message, noted, say
 from grader.sandbox import interpreter, seccomp, users
 from grader.sandbox.box import Box, Launch, Promises, base_environment
 from grader.sandbox.descriptors import holding
 
 MAPPED = False
 PROMISES: Promises = (
-    ("files", "the interpreter, read-only, and the box; elsewhere names and sizes can be asked for, contents cannot"),
-    ("network", "none: nothing can be connected to or addressed"),
-    ("processes", "as root a limit of its own for each box, else one for all that the user runs"),
-    ("memory", "private memory a process, watched from outside for all together"),
-    ("disk", "watched from outside"),
-    ("tree kill", "an attendant kills what is left, until nothing is"),
-    ("seccomp", "on"),
+    (
+        noted("files"),
+        noted("the interpreter, read-only, and the box; elsewhere names and sizes can be asked for, contents cannot"),
+    ),
+    (noted("network"), noted("none: nothing can be connected to or addressed")),
+    (noted("processes"), noted("as root a limit of its own for each box, else one for all that the user runs")),
+    (noted("memory"), noted("private memory a process, watched from outside for all together")),
+    (noted("disk"), noted("watched from outside")),
+    (noted("tree kill"), noted("an attendant kills what is left, until nothing is")),
+    ("seccomp", noted("on")),
 )
 
 _INSIDE = Path(__file__).parents[1] / "inside"
@@ -47,17 +51,20 @@ _CREATE_RULESET, _VERSION = 444, 1  # landlock_create_ruleset(2), on all machine
 _SIGNALS_SINCE = 6  # the version that confines signals
 
 
-def unavailable() -> str | None:
+def unavailable() -> Message | None:
     """Why this machine cannot do it, as far as can be said without a trial."""
     if seccomp.program(shared=True) is None:
-        return f"No filter of system calls is known for this machine ({os.uname().machine})."
+        return say("No filter of system calls is known for this machine ({machine}).", machine=os.uname().machine)
     version = abi()
     if version == 0:
-        return "The kernel has no Landlock, or the container hides it: it needs Linux 5.13, with landlock among its lsm= modules."
+        return say(
+            "The kernel has no Landlock, or the container hides it: it needs Linux 5.13, with landlock among its lsm= modules."
+        )
     if os.geteuid() != 0 and version < _SIGNALS_SINCE:
-        return (
-            f"Landlock here is of version {version}, which lets programs kill the user's other processes: it needs "
-            "Linux 6.12, or to be started by root."
+        return say(
+            "Landlock here is of version {version}, which lets programs kill the user's other processes: it needs Linux 6.12, "
+            "or to be started by root.",
+            version=version,
         )
     return _why_not_as_root() if os.geteuid() == 0 else None
 
@@ -68,14 +75,19 @@ def abi() -> int:
     return max(0, version)
 
 
-def _why_not_as_root() -> str | None:
+def _why_not_as_root() -> Message | None:
     if not users.plenty():
-        return "Root in this container has too few user ids to give away: start the grader as an ordinary user."
+        return say("Root in this container has too few user ids to give away: start the grader as an ordinary user.")
     hidden = next((path for path in (*interpreter.folders(), _INSIDE) if not _open_to_all(path)), None)
-    return f"The box of root becomes another user, who cannot enter {hidden}." + _ELSEWHERE if hidden else None
+    return _hidden(hidden) if hidden else None
 
 
-_ELSEWHERE = " Install the grader in a folder that everybody can enter, or start it as an ordinary user."
+def _hidden(path: Path) -> Message:
+    return say(
+        "The box of root becomes another user, who cannot read {path}. Install the grader in a folder that everybody can enter, "
+        "or start it as an ordinary user.",
+        path=str(path),
+    )
 
 
 def _open_to_all(path: Path) -> bool:
@@ -98,7 +110,7 @@ def launch(argv: Sequence[str], box: Box) -> Launch:
 def _check_readable(box: Box) -> None:
     hidden = [mount.source for mount in box.mounts if not mount.writable and not _open_to_all(mount.source)]
     if hidden:
-        raise SandboxUnavailable(f"The box of root becomes another user, who cannot read {hidden[0]}." + _ELSEWHERE)
+        raise SandboxUnavailable(_hidden(hidden[0]))
 
 
 def request(box: Box) -> dict[str, object]:

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from grader.errors import GraderError
+from grader.language import Message, say
 from grader.sandbox import seccomp
 from grader.sandbox.box import MIB, Box, Limits, Mechanism, Mount, Program, base_environment
-from grader.sandbox.mechanisms import MECHANISMS, TIERS
+from grader.sandbox.mechanisms import MECHANISMS
 from grader.sandbox.watch import run
 
 _LIMITS = Limits(memory_mib=256, processes=24, disk_mib=16, file_mib=8, files=1000, cpu_seconds=20)
@@ -65,7 +66,7 @@ _HELD: tuple[tuple[str, Callable[[Answers], bool]], ...] = (
 
 
 @cache
-def failure(name: str) -> str | None:
+def failure(name: str) -> Message | None:
     """Why the mechanism of this name does not hold on this machine, as a sentence; None when all was tried and held."""
     mechanism = MECHANISMS[name]
     reason = mechanism.unavailable()
@@ -74,9 +75,12 @@ def failure(name: str) -> str | None:
     try:
         broken = attacks_that_worked(mechanism)
     except GraderError as error:
-        return f"{name} was tried on this machine and does not work ({error})"
+        return say("{name} was tried on this machine and does not work ({error})", name=name, error=str(error))
+    could = ", ".join(broken)
     return (
-        f"{name} was tried on this machine and does not hold: a program could {', '.join(broken)}." if broken else None
+        say("{name} was tried on this machine and does not hold: a program could {could}.", name=name, could=could)
+        if could
+        else None
     )
 
 
@@ -174,12 +178,3 @@ def _is_locked(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
-
-
-def describe() -> Iterator[str]:
-    """For people: each way to confine, whether it holds here, what it promises, or what would make it work."""
-    for name in TIERS:
-        reason = failure(name)
-        yield f"{'missing' if reason else 'ok':<8} {name:<12} {reason or 'tried here, and it holds'}"
-        if reason is None:
-            yield from (f"{'':<8} {'':<12} {subject}: {promise}" for subject, promise in MECHANISMS[name].PROMISES)

@@ -5,21 +5,22 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 
+from grader.language import Message, noted
 from grader.sandbox.box import MIB, Box, Launch, Promises, base_environment
 
 MAPPED = False
 PROMISES: Promises = (
-    ("files", "none"),
-    ("network", "none"),
-    ("processes", "none"),
-    ("memory", "watched from outside"),
-    ("disk", "watched from outside"),
-    ("tree kill", "only what stays in the program's session"),
-    ("seccomp", "off"),
+    (noted("files"), noted("none")),
+    (noted("network"), noted("none")),
+    (noted("processes"), noted("none")),
+    (noted("memory"), noted("watched from outside")),
+    (noted("disk"), noted("watched from outside")),
+    (noted("tree kill"), noted("only what stays in the program's session")),
+    ("seccomp", noted("off")),
 )
 
 
-def unavailable() -> str | None:
+def unavailable() -> Message | None:
     return None
 
 

@@ -119,7 +119,8 @@ def stage(tier: str) -> Iterator[Stage]:
 
 
 def available(stage: Stage) -> Facts:
-    return {"unavailable": MECHANISMS[stage.tier].unavailable(), "failure": failure(stage.tier)}
+    reasons = {"unavailable": MECHANISMS[stage.tier].unavailable(), "failure": failure(stage.tier)}
+    return {name: str(reason) if reason else None for name, reason in reasons.items()}
 
 
 def files(stage: Stage) -> Facts:
