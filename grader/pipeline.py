@@ -100,6 +100,7 @@ def evidence_key(submission: Submission, setup: Setup) -> str:
             "sandbox": setup.plan.mechanism,
             "accelerated": setup.plan.accelerated,
             "versions": execution.versions(),
+            "installed": execution.installed(),
             "measuring": _measuring(setup.homework.probes, Path(inspect.getfile(setup.homework.draw))),
             "probe_seconds": setup.assignment.probe_seconds,
         }

@@ -6,6 +6,7 @@ import numpy as np
 
 from grader.assignment import Assignment
 from grader.contract import failed, partial, passed, undecided
+from grader.homework import lacking
 from grader.homework.common import (
     broken_off,
     evidence_for,
@@ -26,6 +27,7 @@ from grader.records import Case, Evidence, Finding, Message, Verdict, say
 WANTED = "fit_generator"
 
 
+@lacking.ours
 def patched(case: Case, assignment: Assignment) -> Verdict:
     """After the run, Sequential.fit_generator is the function that the notebook defines."""
     patch = case.execution.patch
@@ -87,6 +89,7 @@ def _untouched(case: Case) -> Finding:
     )
 
 
+@lacking.ours
 def training_preserved(case: Case, assignment: Assignment) -> Verdict:
     """Training does exactly what the course's method does: the same updates, and nothing learned from validation."""
     evidence, verdict = ready(case)

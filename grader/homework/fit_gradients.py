@@ -10,6 +10,7 @@ import numpy as np
 from grader.assignment import Assignment
 from grader.contract import failed, partial
 from grader.formats.code import parsed
+from grader.homework import lacking
 from grader.homework.batch_norm import trainable_of
 from grader.homework.common import evidence_for, finished_experiments
 from grader.homework.experiments import model_of
@@ -30,6 +31,7 @@ _KINDS = {
 }
 
 
+@lacking.ours
 def gradient_histograms(case: Case, assignment: Assignment) -> Verdict:
     """In every run, each trainable variable has a histogram series of its own that holds its gradient."""
     evidence, verdict = ready(case)
