@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from grader import language, store
+from grader import language, receipt, store
 from grader.assignment import Assignment, Profile
 from grader.contract import Homework
 from grader.formats.events import read_runs
@@ -100,7 +100,7 @@ def evidence_key(submission: Submission, setup: Setup) -> str:
             "sandbox": setup.plan.mechanism,
             "accelerated": setup.plan.accelerated,
             "versions": execution.versions(),
-            "installed": execution.installed(),
+            "installed": receipt.packages(),
             "measuring": _measuring(setup.homework.probes, Path(inspect.getfile(setup.homework.draw))),
             "probe_seconds": setup.assignment.probe_seconds,
         }

@@ -15,6 +15,7 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from grader import language
@@ -68,7 +69,7 @@ def command_digest(options: argparse.Namespace) -> str | None:
 
 def digest_of(settings: Mapping[str, object], trees: Sequence[Path]) -> str:
     """One digest over settings, this interpreter and its packages, and the contents of all files below `trees`."""
-    about = f"{json.dumps(settings, sort_keys=True, default=str)} {sys.version} {sorted(_packages())}"
+    about = f"{json.dumps(settings, sort_keys=True, default=str)} {sys.version} {packages()}"
     return contents_digest(trees, about)
 
 
@@ -83,11 +84,12 @@ def contents_digest(trees: Sequence[Path], about: str = "") -> str:
     return total.hexdigest()
 
 
-def _packages() -> Iterator[str]:
+@cache
+def packages() -> list[str]:
     """Names and versions of what is installed beside the grader."""
-    for folder in sys.path:
-        if folder.endswith("-packages") and Path(folder).is_dir():
-            yield from (path.name for path in Path(folder).iterdir() if path.suffix in (".dist-info", ".egg-info"))
+    folders = [Path(folder) for folder in sys.path if folder.endswith("-packages") and Path(folder).is_dir()]
+    found = [path.name for folder in folders for path in folder.iterdir() if path.suffix in (".dist-info", ".egg-info")]
+    return sorted(found)
 
 
 def _files(tree: Path) -> Iterator[Path]:

@@ -108,13 +108,6 @@ def versions() -> tuple[tuple[str, str], ...]:
     return (("python", python), *((name, version(name)) for name in _MEASURING))
 
 
-@cache
-def installed() -> tuple[str, ...]:
-    """All packages that a notebook can import, with their versions, by the folders that installers leave."""
-    folders = {Path(entry) for entry in sys.path if entry}
-    return tuple(sorted({path.stem for folder in folders for path in folder.glob("*.dist-info")}))
-
-
 def execute(notebook: Path, plan: Plan, evidence: Path) -> None:
     """Run a notebook and leave what came of it in the folder `evidence` (made here, complete or not there at all).
 
