@@ -7,6 +7,8 @@ import pty
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -37,17 +39,21 @@ def test_a_closed_standard_error_stops_nothing() -> None:
 @pytest.mark.parametrize(("plain", "hides"), [("True", False), ("False", True)])
 def test_what_may_be_killed_leaves_the_cursor_of_a_terminal_alone(plain: str, hides: bool) -> None:
     ours, its = pty.openpty()
-    subprocess.run(
-        [sys.executable, "-c", CLOSED.replace("display(2)", f"display(2, plain={plain})")],
-        stdout=subprocess.DEVNULL,
-        stderr=its,
-        env=os.environ | {"TERM": "xterm"},
-        check=True,
-    )
+    code = CLOSED.replace("display(2)", f"display(2, plain={plain})")
+    environment = os.environ | {"TERM": "xterm"}
+    running = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=its, env=environment)
     os.close(its)
-    shown = os.read(ours, 65536)
-    os.close(ours)
+    shown = b"".join(until_closed(ours))
+    assert running.wait(timeout=60) == 0
     assert (b"\x1b[?25l" in shown) == hides and shown.strip()
+
+
+def until_closed(terminal: int) -> Iterator[bytes]:
+    """What is written to a terminal, until nobody has it open any more, which Linux tells by an error."""
+    with suppress(OSError):
+        while part := os.read(terminal, 4096):
+            yield part
+    os.close(terminal)
 
 
 def test_a_mistake_of_ours_has_an_exit_code_of_its_own(

@@ -21,15 +21,21 @@ def run(options: argparse.Namespace) -> int:
     """Say what this machine can do, and how to get what is missing."""
     lines = [*_programs(), _sandbox_line(), _data_line(), _reference_line(load_assignment(reference_folder()))]
     for good, name, text in lines:
-        print(f"{tr('ok') if good else tr('missing') if name != _OPTIONAL else tr('optional'):<8} {name:<12} {text}")
+        print(f"{_state(good, name):<8} {name:<12} {text}")
     print("\n" + tr("Ways to confine notebooks, the best first. docs/isolation.md says what none of them promises."))
     print("\n".join(_tiers()))
     return 0 if all(good for good, name, _ in lines if name != _OPTIONAL) else 3
 
 
+def _state(good: bool, name: str) -> str:
+    if good:
+        return tr("ok")
+    return tr("optional") if name == _OPTIONAL else tr("missing")
+
+
 def _programs() -> Iterator[tuple[bool, str, str]]:
     yield True, "python", sys.version.split()[0]
-    for name in ("tensorflow", "tensorboard", "nbclient", "ipykernel"):
+    for name in ("tensorflow", "tensorboard", "nbclient", "ipykernel", "matplotlib", "tqdm", "ipywidgets"):
         try:
             yield True, name, version(name)
         except PackageNotFoundError:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from grader.assignment import Assignment
 from grader.contract import blocked, failed, partial, passed, undecided
-from grader.homework import lacking
+from grader.homework import not_installed
 from grader.homework.common import (
     evidence_for,
     is_untouched,
@@ -43,7 +43,7 @@ _ABOUT = 0.05  # of the largest value: n or n - 1 of eleven rows or more is 5 % 
 _ROUNDING = 1e-6  # of float64 results; a layer that casts to float32 on the way keeps this too for values near 1
 
 
-@lacking.ours
+@not_installed.excuses_runs
 @needs_training(FLAWED)
 def flawed_run(case: Case, assignment: Assignment) -> Verdict:
     """relu_bn was run with the untouched BatchNormFlawed, and its loss is NaN."""
@@ -76,7 +76,7 @@ def _has_nan_loss(case: Case, run: Run) -> bool:
 # --- the layer ------------------------------------------------------------------------------------------------------
 
 
-@lacking.ours
+@not_installed.excuses
 def normalises(case: Case, assignment: Assignment) -> Verdict:
     """BatchNormFixed gives mean 0 and standard deviation 1 per feature, and stays finite on constant features."""
     if WANTED not in case.definitions:
@@ -241,7 +241,7 @@ def _answer(evidence: Evidence, name: str) -> Floats | None:
     return None if value is None else value.astype(np.float64)
 
 
-@lacking.ours
+@not_installed.excuses
 def affine(case: Case, assignment: Assignment) -> Verdict:
     """Gamma still scales and beta still shifts the normalised values, and both still get gradients."""
     evidence, verdict = _ready(case, "ordinary")
@@ -302,7 +302,7 @@ def _ready(case: Case, step: str) -> tuple[Evidence | None, Verdict]:
     return (None, unlike) if unlike is not None else (evidence, passed())
 
 
-@lacking.ours
+@not_installed.excuses
 def summaries(case: Case, assignment: Assignment) -> Verdict:
     """The six histograms of the layer are still written."""
     evidence, verdict = _ready(case, "summaries")
@@ -379,7 +379,7 @@ def _summaries_finding(lacking: list[str], wrong: list[str], case: Case) -> Find
 # --- the run --------------------------------------------------------------------------------------------------------
 
 
-@lacking.ours
+@not_installed.excuses_runs
 @needs_training(FIXED)
 def fixed_run(case: Case, assignment: Assignment) -> Verdict:
     """relu_bn_fixed was run with BatchNormFixed and Dense, stays finite, and learns better than relu."""

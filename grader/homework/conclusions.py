@@ -17,6 +17,7 @@ from grader.homework.common import is_blank, runs_named, trains
 from grader.records import Case, Cell, CellKind, Conclusion, Finding, Verdict, say
 
 _PARTS = {"2": "relu.conclusion", "3": "bn.conclusion", "4": "raw.conclusion"}
+_PART_OF = {criterion: part for part, criterion in _PARTS.items()}
 _RUNS = {"relu": "2", "relu_smart_dense": "2", "relu_bn": "3", "relu_bn_fixed": "3", "raw": "4"}
 _TOPICS = {
     "2": re.compile(r"smart|умн\w+ (?:dense|сло)|инициализац|two relus?|дв\w+ relu|relu\w* и relu", re.I),
@@ -105,7 +106,7 @@ def judge(criterion: str, case: Case) -> Verdict:
     return failed(
         Finding(
             code="conclusion.missing",
-            message=say("No conclusion of your own was found for this part."),
+            message=say("No conclusion of your own was found for part {part}.", part=_PART_OF[criterion]),
             expected=say("a few sentences on what the curves show, and why"),
             actual=say("nothing but the task's own words"),
             hint=say(

@@ -13,7 +13,7 @@ import numpy as np
 from grader.assignment import Assignment, Experiment
 from grader.contract import Check, undecided
 from grader.formats.code import code_of
-from grader.homework.common import broken_off, evidence_for, logged_experiments, runs_named, words_of
+from grader.homework.common import broken_off, evidence_for, logged_experiments, runs_named, trains, words_of
 from grader.homework.questions import task_of
 from grader.homework.roles import reading_of, series_of, tail_mean
 from grader.homework.series import first_bad_step, is_nan
@@ -166,13 +166,9 @@ def model_of(case: Case, name: str) -> ModelUse | None:
     return next(reversed(models_of(case, name)), None)
 
 
-_MEND = say("Mend the error in the cell, restart the kernel and run all cells from the top.")
-_MAKE_WRITER = say("Make a writer for exactly this folder, train with it, and check that the cell comes to its end.")
-
-
 def _fault_of(case: Case, name: str) -> Fault | None:
-    """What ended the first cell that names a run and did not come to its end."""
-    cells = {cell.index for cell in case.submission.cells if name in runs_named(cell)}
+    """What ended the first cell that was to train a run and did not come to its end."""
+    cells = {cell.index for cell in case.submission.cells if name in runs_named(cell) and trains(cell)}
     return next((run.fault for run in case.execution.cells if run.index in cells and run.fault), None)
 
 
@@ -186,7 +182,9 @@ def _not_logged(case: Case, name: str) -> Finding:
         message=say("The run logs/{run} was not written when the notebook was run.", run=name),
         expected=say("event files in logs/{run}", run=name),
         actual=listed((held, why), "; ") if why else held,
-        hint=_MEND if why else _MAKE_WRITER,
+        hint=say("Mend the error in the cell, restart the kernel and run all cells from the top.")
+        if why
+        else say("Make a writer for exactly this folder, train with it, and check that the cell comes to its end."),
         cell=died.cell if died else fault.cell if fault else None,
         run=name,
     )
@@ -200,7 +198,7 @@ def _broken_off(case: Case, name: str) -> Finding:
         message=say("The run {run} began, but its cell did not come to its end.", run=name),
         expected=say("a training to its last epoch"),
         actual=words_of(fault) if fault else say("a cell that did not end"),
-        hint=_MEND,
+        hint=say("Mend the error in the cell, restart the kernel and run all cells from the top."),
         cell=min(cells, default=None),
         run=name,
     )

@@ -6,7 +6,7 @@ import numpy as np
 
 from grader.assignment import Assignment
 from grader.contract import failed, partial, passed, undecided
-from grader.homework import lacking
+from grader.homework import not_installed
 from grader.homework.common import (
     broken_off,
     evidence_for,
@@ -27,7 +27,7 @@ from grader.records import Case, Evidence, Finding, Message, Verdict, say
 WANTED = "fit_generator"
 
 
-@lacking.ours
+@not_installed.excuses_runs
 def patched(case: Case, assignment: Assignment) -> Verdict:
     """After the run, Sequential.fit_generator is the function that the notebook defines."""
     patch = case.execution.patch
@@ -89,7 +89,7 @@ def _untouched(case: Case) -> Finding:
     )
 
 
-@lacking.ours
+@not_installed.excuses
 def training_preserved(case: Case, assignment: Assignment) -> Verdict:
     """Training does exactly what the course's method does: the same updates, and nothing learned from validation."""
     evidence, verdict = ready(case)

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable
 
 import numpy as np
 
 from grader.assignment import Assignment
 from grader.contract import failed, partial
-from grader.formats.code import parsed
-from grader.homework import lacking
+from grader.homework import not_installed
 from grader.homework.batch_norm import trainable_of
 from grader.homework.common import evidence_for, finished_experiments
 from grader.homework.experiments import model_of
 from grader.homework.fit_analysis import LIBRARY_SUFFIXES, Analysis, TagReading, Variable, analyse
 from grader.homework.fit_generator import WANTED, ready
-from grader.homework.questions import largest_interval, may_log_later
+from grader.homework.moments import logs_later, waits
+from grader.homework.questions import largest_interval
 from grader.homework.series import is_nan, size
 from grader.homework.variables import gradient_places, library_places, variables_of
 from grader.language import counted, listed, noted
 from grader.records import Case, Finding, ModelUse, Run, Verdict, say
 
-_CLOCKS = frozenset({"time", "time_ns", "monotonic", "perf_counter", "process_time", "now", "utcnow", "timestamp"})
 _KINDS = {
     "w": say("weights of a dense layer"),
     "b": say("bias of a dense layer"),
@@ -31,7 +29,7 @@ _KINDS = {
 }
 
 
-@lacking.ours
+@not_installed.excuses_runs
 def gradient_histograms(case: Case, assignment: Assignment) -> Verdict:
     """In every run, each trainable variable has a histogram series of its own that holds its gradient."""
     evidence, verdict = ready(case)
@@ -92,10 +90,10 @@ def _written_once(good: list[Variable], analysis: Analysis, case: Case, runs: It
     """The finding for gradients that have one point each, in the probe and in all runs, although training went on after it."""
     points = [reading.points for variable in good if (reading := analysis.gradient_tag(variable))]
     definition = case.definitions[WANTED]
-    if max(map(len, points)) > 1 or may_log_later(definition.source, len(analysis.training.steps)):
+    if max(map(len, points)) > 1 or logs_later(definition.source, len(analysis.training.steps)):
         return []
-    if _waits(definition.source) or any(_has_series(run, case) for run in runs):
-        return []  # a probe is over before an interval of seconds is
+    if waits(definition.source) or any(_has_series(run, case) for run in runs):
+        return []  # a probe, and a short run, is over before an interval of seconds is
     return [
         Finding(
             code="fit.gradient_once",
@@ -113,26 +111,9 @@ def _written_once(good: list[Variable], analysis: Analysis, case: Case, runs: It
 
 
 def _has_series(run: Run, case: Case) -> bool:
-    """Whether a run has more than one point of a gradient."""
+    """Whether a run has points of a gradient at more than one step."""
     gradients = gradient_places(case, run)
-    return any(len(h.steps) > 1 for h in run.histograms if h.tag in gradients)
-
-
-def _waits(source: str) -> bool:
-    """Whether code compares a time with something, as one does who logs every so many seconds."""
-    tree = parsed(source)
-    times: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and _is_time(node.value, times):
-            times |= {name.id for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)}
-    return any(isinstance(node, ast.Compare) and _is_time(node, times) for node in ast.walk(tree))
-
-
-def _is_time(node: ast.expr, times: set[str]) -> bool:
-    """Whether an expression asks a clock, or has the name of a time."""
-    parts = list(ast.walk(node))
-    called = {getattr(n.func, "id", getattr(n.func, "attr", "")) for n in parts if isinstance(n, ast.Call)}
-    return bool(called & _CLOCKS or times & {n.id for n in parts if isinstance(n, ast.Name)})
+    return any(len(set(h.steps.tolist())) > 1 for h in run.histograms if h.tag in gradients)
 
 
 _SPLIT = (

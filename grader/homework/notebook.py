@@ -10,7 +10,7 @@ import numpy as np
 
 from grader.assignment import Assignment
 from grader.contract import failed, passed
-from grader.homework import lacking
+from grader.homework import not_installed
 from grader.homework.common import evidence_for, runs_named, words_of
 from grader.homework.fit_analysis import analyse
 from grader.homework.witnesses import printed_lines, recorded_outputs, remark, submitted_logs
@@ -30,7 +30,7 @@ from grader.records import (
 )
 
 
-@lacking.of_cells
+@not_installed.excuses_cells
 def runs(case: Case, assignment: Assignment) -> Verdict:
     """Every cell runs, in order, in a fresh kernel."""
     troubled = [run for run in case.execution.cells if run.status not in (CellStatus.OK, CellStatus.NOT_RUN)]

@@ -114,12 +114,6 @@ def largest_bound(source: str) -> int:
     return max((n for n in found if _FEWEST_BOUND <= n < EPOCH), default=0)
 
 
-def may_log_later(source: str, steps: int) -> bool:
-    """Whether code has a whole number that a step may be compared with after so many `steps`, and before training ends."""
-    numbers = (n.value for n in ast.walk(parsed(source)) if isinstance(n, ast.Constant) and type(n.value) is int)
-    return any(steps <= number < 10 * EPOCH for number in numbers)
-
-
 @lru_cache(maxsize=8)
 def largest_interval(source: str) -> int:
     """The largest whole number below 469 that code takes a remainder of: how many steps lie between two points in the logs."""

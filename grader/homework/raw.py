@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from grader.assignment import Assignment
 from grader.contract import blocked, failed, partial, passed, undecided
-from grader.homework import lacking
+from grader.homework import not_installed
 from grader.homework.common import evidence_for, is_untouched, not_found, probe_fault, unlike_notebook
 from grader.homework.experiments import goes_on, model_of, needs_training, problems, too_short
 from grader.language import counted
@@ -19,7 +19,7 @@ _KINDS = ("bytes", "floats")  # of images that the probe asks about
 _PIXELS = 100.0  # a batch of images reaches 255; one that stays below this, or goes below 0, is no longer raw
 
 
-@lacking.ours
+@not_installed.excuses
 def preprocess(case: Case, assignment: Assignment) -> Verdict:
     """preprocess turns (n, 28, 28) into (n, 784) and leaves values, range and labels as they are."""
     if WANTED not in case.definitions:
@@ -112,7 +112,7 @@ def _finding(
     )
 
 
-@lacking.ours
+@not_installed.excuses_runs
 @needs_training(RAW)
 def run(case: Case, assignment: Assignment) -> Verdict:
     """raw was run on raw train and test sequences with DenseSmart, and logged."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from grader.assignment import Assignment
 from grader.contract import partial
-from grader.homework import lacking
+from grader.homework import not_installed
 from grader.homework.experiments import compare, needs_training, not_better, problems, spoils
 from grader.records import Case, Finding, Verdict
 
 PLAIN, SMART = "relu", "relu_smart_dense"
 
 
-@lacking.ours
+@not_installed.excuses_runs
 @needs_training(PLAIN, SMART)
 def runs(case: Case, assignment: Assignment) -> Verdict:
     """Both experiments were run with the layers asked for, stay finite, and the smart one learns better."""

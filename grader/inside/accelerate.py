@@ -9,6 +9,7 @@ graph being built, a layer that is asked to log.
 """
 
 import functools
+import inspect
 
 import tensorflow as tf
 from keras.src import backend
@@ -34,14 +35,15 @@ def install():
     count(backprop.GradientTape, "_push_tape", "_pop_tape")
     count(forwardprop.ForwardAccumulator, "_push_accumulator", "_pop_accumulator")
     for module in (keras.optimizers, keras.metrics):
-        remember_classes(module)
+        remember_classes(filter(inspect.isclass, vars(module).values()))
     return quicken_course
 
 
 def quicken_course(library):
     if hasattr(library, "Sequential"):
         quicken(library.Sequential, "_forward", functools.partial(quick_forward, library))
-    remember_classes(library)
+    made = filter(inspect.isclass, vars(library).values())  # after a reload, among what a notebook may have put there
+    remember_classes(kind for kind in made if kind.__module__ == library.__name__)
 
 
 def quicken(owner, name, quick):

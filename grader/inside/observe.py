@@ -30,7 +30,7 @@ class Trace:
         self.seen = set()
         self.last = {}
         self.objects = []
-        self.batch = None
+        self.batch = None  # the sequence that was read last, what it gave, and the training that read it
         self.logdir = None
         self.logdirs = []
         self.kinds = []  # classes of models that are watched
@@ -68,13 +68,12 @@ class Trace:
 def install(shell, path, fix_seeds):
     """What comes back watches a course library."""
     trace = Trace(path, shell.user_ns)
-    files, course = {}, {}
+    files, courses = {}, []
     watch_writers(trace)
 
     def watch_course(library):
-        nonlocal course
-        course = vars(library)
-        watch_classes(course, trace)
+        courses.append(vars(library))
+        watch_classes(vars(library), trace)
 
     def before(info):
         files[file_name(info.raw_cell)] = shell.execution_count
@@ -86,10 +85,11 @@ def install(shell, path, fix_seeds):
             trace.write(fact="steps", model=model, steps=steps)
         for writer, _ in trace.logdirs:
             quietly(writer.flush)
-        watch_classes(course, trace)  # again: the notebook may have put a method of its own in the place of ours
+        for course in courses:  # again: the notebook may have put a method of its own in the place of ours
+            watch_classes(course, trace)
         watch_classes(shell.user_ns, trace, only="__main__")
         own = shell.user_ns.get("Sequential")
-        owner = own if inspect.isclass(own) and hasattr(own, "fit_generator") else course.get("Sequential")
+        owner = own if inspect.isclass(own) and hasattr(own, "fit_generator") else courses[-1].get("Sequential")
         method = inspect.getattr_static(owner, "fit_generator", None)
         trace.write_change("patch", **describe_function(method, files))
 
@@ -145,7 +145,7 @@ def watch_sequence(kind, trace):
     @functools.wraps(get)
     def __getitem__(self, index):
         batch = get(self, index)
-        trace.batch = self, batch
+        trace.batch = self, batch, at_work()
         trace.count()
         if index == 0 and len(trace.trained) < MOST_TRAINED:
             quietly(note_callers, trace)
@@ -175,7 +175,7 @@ def note_trained(trace):
     fed, trace.trained = trace.trained, {}
     unseen = [one for one in fed.values() if one[0] not in trace.feeds]
     for model, writer, batch in unseen:
-        trace.batch = batch
+        trace.batch = *batch[:2], None
         note_model(model, (), {"writer": writer}, trace)
     trace.current = None
 
@@ -206,10 +206,13 @@ def quietly(function, *args):
 
 def note_model(model, args, kwargs, trace):
     known = trace.feeds.setdefault(model, set())
-    source = trace.batch[0] if trace.batch else None
+    training = at_work()
+    source = (
+        trace.batch[0] if trace.batch and trace.batch[2] in (None, training) else None
+    )  # else it is another training's
     writer = kwargs.get("writer", args[0] if args else None)
-    trace.current, training = trace.number(model), at_work()
-    key = (id(source), id(writer), training)
+    trace.current = trace.number(model)
+    key = (id(source), id(writer), training is not None)
     if key in known:
         return
     known.add(key)
@@ -224,7 +227,7 @@ def note_model(model, args, kwargs, trace):
     if writer is not None:
         trace.write(fact="logs", model=number, logdir=next((d for w, d in trace.logdirs if w is writer), None))
     if source is not None:
-        trace.write(fact="feed", model=number, training=training, **sequence_fact(source, trace))
+        trace.write(fact="feed", model=number, training=training is not None, **sequence_fact(source, trace))
 
 
 def layer_fact(layer, trace):

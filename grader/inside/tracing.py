@@ -36,8 +36,8 @@ def once(plain, key, make):
 as_made = {}  # the attributes of classes when nobody could have patched them
 
 
-def remember_classes(module):
-    for kind in filter(inspect.isclass, vars(module).values()):
+def remember_classes(kinds):
+    for kind in kinds:
         as_made.update((base, dict(vars(base))) for base in kind.__mro__ if base not in as_made)
 
 

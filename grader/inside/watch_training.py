@@ -14,25 +14,29 @@ SPACES = []  # where the class of models may stand: the course library, and the 
 def install(shell):
     """What comes back is to be told of the course library, whenever it is imported."""
 
+    SPACES[:] = [shell.user_ns]
+
     def look_in(library):
-        SPACES[:] = [vars(library), shell.user_ns]
+        if not any(space is vars(library) for space in SPACES):
+            SPACES.append(vars(library))
 
     return look_in
 
 
 def at_work():
+    """The frame of the training that is at work; None without one."""
     codes = {code for space in SPACES if (code := code_of(space.get(MODEL))) is not None}
     names = {NAME, *(code.co_name for code in codes)}
     frame = sys._getframe(1)
     for _ in range(MOST_CALLERS):
         if frame is None:
-            return False
+            return None
         code = frame.f_code
         traced = code.co_name.startswith("tf__") and code.co_name.removeprefix("tf__") in names
         if code in codes or code.co_name == NAME or traced:
-            return True
+            return frame
         frame = frame.f_back
-    return False
+    return None
 
 
 def code_of(model):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -148,19 +147,23 @@ def waiting_sentence(grade: Grade) -> str | None:
 
 
 def mend_first(grade: Grade) -> tuple[Mend, ...]:
-    """The criteria that cost most, each counted with what it blocks and with those of which the same is said; at most three."""
+    """The criteria that cost most, each counted with what it blocks and with those that the same finding costs; at most three."""
     at_fault = [j for j in grade.criteria if j.status in (Status.FAILED, Status.PARTIAL)]
-    found = [mend for j in at_fault if (mend := _mend(j, _behind(j, grade.criteria))).gain > 0]
-    merged = [dataclasses.replace(same[0], gain=sum(mend.gain for mend in same)) for same in _alike(found)]
-    return tuple(sorted(merged, key=lambda mend: -mend.gain)[:_MEND_FIRST])
+    found = [_mend(same[0], sum(_behind(j, grade.criteria) for j in same)) for same in _alike(at_fault)]
+    return tuple(sorted((mend for mend in found if mend.gain > 0), key=lambda mend: -mend.gain)[:_MEND_FIRST])
 
 
-def _alike(found: Sequence[Mend]) -> Iterable[Sequence[Mend]]:
-    """Those of which the same is said, together."""
-    groups: dict[tuple[str, str | None], list[Mend]] = {}
-    for mend in found:
-        groups.setdefault((mend.message, mend.hint), []).append(mend)
+def _alike(judgements: Iterable[Judgement]) -> Iterable[Sequence[Judgement]]:
+    """Those with the same first finding together, each that has none by itself."""
+    groups: dict[object, list[Judgement]] = {}
+    for judgement in judgements:
+        groups.setdefault(_first(judgement) or judgement.criterion.id, []).append(judgement)
     return groups.values()
+
+
+def _first(judgement: Judgement) -> Finding | None:
+    """The gravest finding."""
+    return min(judgement.findings, key=lambda f: list(Severity).index(f.severity), default=None)
 
 
 def _behind(judgement: Judgement, criteria: Sequence[Judgement], seen: frozenset[str] = frozenset()) -> float:
@@ -171,7 +174,7 @@ def _behind(judgement: Judgement, criteria: Sequence[Judgement], seen: frozenset
 
 
 def _mend(judgement: Judgement, gain: float) -> Mend:
-    first = min(judgement.findings, key=lambda f: list(Severity).index(f.severity), default=None)
+    first = _first(judgement)
     return Mend(
         link=Link(text=tr(judgement.criterion.title), anchor=criterion_anchor(judgement.criterion.id)),
         gain=gain,

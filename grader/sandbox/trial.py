@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.errors import GraderError
-from grader.language import Message, say
+from grader.language import Message, listed, noted, say
 from grader.sandbox import seccomp
 from grader.sandbox.box import MIB, Box, Limits, Mechanism, Mount, Program, base_environment
 from grader.sandbox.mechanisms import MECHANISMS
@@ -50,18 +50,18 @@ _CALLS: Mapping[str, tuple[int, ...]] = {
 Answers = Mapping[str, Any]  # a claim of a program that was made to be believed: it ran before any student's code
 
 _HELD: tuple[tuple[str, Callable[[Answers], bool]], ...] = (
-    ("read a file outside", lambda answers: answers["read"] != "done"),
-    ("list a folder outside", lambda answers: answers["list"] != "done"),
-    ("write to a file outside", lambda answers: answers["write"] != "done"),
-    ("reach a listener on this machine", lambda answers: answers["connect"] != "done"),
-    ("see the grader's environment", lambda answers: set(answers["environment"]) <= _expected_names()),
-    ("keep capabilities", lambda answers: answers["capabilities"] == 0),
-    ("take more memory than it may", lambda answers: answers["too much memory"] == "ENOMEM"),
+    (noted("read a file outside"), lambda answers: answers["read"] != "done"),
+    (noted("list a folder outside"), lambda answers: answers["list"] != "done"),
+    (noted("write to a file outside"), lambda answers: answers["write"] != "done"),
+    (noted("reach a listener on this machine"), lambda answers: answers["connect"] != "done"),
+    (noted("see the grader's environment"), lambda answers: set(answers["environment"]) <= _expected_names()),
+    (noted("keep capabilities"), lambda answers: answers["capabilities"] == 0),
+    (noted("take more memory than it may"), lambda answers: answers["too much memory"] == "ENOMEM"),
     (
-        "start more processes than it may",
+        noted("start more processes than it may"),
         lambda answers: answers["processes"][1] == "EAGAIN" and 0 < answers["processes"][0] < _LIMITS.processes,
     ),
-    ("make system calls that are refused", lambda answers: answers["calls"] == _refusals()),
+    (noted("make system calls that are refused"), lambda answers: answers["calls"] == _refusals()),
 )
 
 
@@ -75,13 +75,11 @@ def failure(name: str) -> Message | None:
     try:
         broken = attacks_that_worked(mechanism)
     except GraderError as error:
-        return say("{name} was tried on this machine and does not work ({error})", name=name, error=str(error))
-    could = ", ".join(broken)
-    return (
-        say("{name} was tried on this machine and does not hold: a program could {could}.", name=name, could=could)
-        if could
-        else None
-    )
+        return say("{name} was tried on this machine and does not work ({error})", name=name, error=error.message)
+    if not broken:
+        return None
+    could = listed([say(what) for what in broken])
+    return say("{name} was tried on this machine and does not hold: a program could {could}.", name=name, could=could)
 
 
 def attacks_that_worked(mechanism: Mechanism) -> list[str]:
@@ -96,7 +94,7 @@ def attacks_that_worked(mechanism: Mechanism) -> list[str]:
         answers = _answers(folder / "work" / "box" / "answers.json", done.tail)
         broken = [what for what, holds in _HELD if not holds(answers)]
         if _is_locked(folder / "work" / "box" / "daemon"):
-            broken.append("outlive its run")
+            broken.append(noted("outlive its run"))
         return broken
 
 

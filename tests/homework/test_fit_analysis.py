@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from grader.homework.fit_analysis import _selects
-from grader.homework.questions import largest_bound, largest_interval, may_log_later
+from grader.homework.moments import logs_later
+from grader.homework.questions import largest_bound, largest_interval
 
 CANDIDATES = np.array([9.0, 5.0, 4.0, 3.0, 2.0])  # before training, in the middle and at the end of two epochs
 ENDS = (2, 4)
@@ -68,6 +69,6 @@ def test_how_often_something_is_logged_is_found_in_the_code(code: str, interval:
 
 
 def test_code_that_names_a_later_step_may_log_again() -> None:
-    assert may_log_later("if step in (0, 1000): log()", steps=133)
-    assert not may_log_later("if step % 50 == 0: log(100)", steps=133)
-    assert not may_log_later("size = 60000", steps=133)
+    assert logs_later("if step in (0, 1000): log()", steps=133)
+    assert not logs_later("if step % 50 == 0: log(100)", steps=133)
+    assert not logs_later("size = 60000", steps=133)

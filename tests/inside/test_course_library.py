@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 import grader
+from grader.places import reference_folder
 
 NAME = "a_course_library"
 
@@ -27,6 +29,23 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     place = importlib.import_module("course_library").place
     yield place(str(own), NAME, [lambda module: setattr(module.Sequential, "prepared", True)])
     sys.modules.pop(NAME)
+
+
+RELOADED = """
+import importlib, sys
+sys.path[:0] = sys.argv[1:]
+import accelerate, course_library, tracing
+library = course_library.place(sys.argv[2], "utils", [accelerate.install()])
+library.Own = type("Own", (library.Dense,), {"__module__": "__main__"})
+importlib.reload(library)
+print(tracing.pristine(library.Dense), tracing.pristine(library.Own))
+"""
+
+
+def test_a_class_that_a_notebook_put_into_the_library_is_not_taken_for_its_own() -> None:
+    folders = [str(Path(grader.__file__).parent / "inside"), str(reference_folder())]
+    done = subprocess.run([sys.executable, "-c", RELOADED, *folders], capture_output=True, text=True, check=True)
+    assert done.stdout == "True False\n"
 
 
 def imported_anew(_: Any) -> Any:

@@ -1,0 +1,109 @@
+"""What a notebook imports and this machine has not: that is no mistake of its author's, who had it in Colab or at home."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.util import find_spec
+
+from grader.assignment import Assignment
+from grader.contract import Check, undecided
+from grader.formats.code import code_of
+from grader.homework.common import runs_named, trains
+from grader.records import Case, CellRun, CellStatus, Status, Verdict
+
+# Modules that notebooks of such courses import. Of another name nobody knows whether it is misspelt.
+_WELL_KNOWN = (
+    "PIL|altair|bokeh|cv2|cupy|einops|fastai|gdown|graphviz|h5py|imageio|ipywidgets|jax|joblib|kagglehub|keras_tuner|lightning|"
+    "livelossplot|loguru|mlflow|networkx|nltk|numba|optuna|pandas|plotly|polars|prettytable|psutil|pydot|pytorch_lightning|"
+    "requests|scipy|seaborn|skimage|sklearn|statsmodels|sympy|tabulate|tensorboardX|tensorflow_addons|tensorflow_datasets|"
+    "tensorflow_hub|tensorflow_probability|termcolor|torch|torchsummary|torchvision|tqdm|transformers|visualkeras|wandb|xgboost"
+)
+_NOT_FOUND = re.compile(rf"ModuleNotFoundError: No module named '({_WELL_KNOWN})(?:\.[\w.]*)?'")
+_LOST = (Status.FAILED, Status.PARTIAL, Status.BLOCKED)
+
+
+def excuses(check: Check) -> Check:
+    """A check that is undecided where it would cost points for an error that such a module caused."""
+    return _decorated(check, lambda case, verdict: _named_in(verdict, case))
+
+
+def excuses_runs(check: Check) -> Check:
+    """The same for a check that looks at runs: they may be missing for a cell that could not do its work before."""
+    return _decorated(check, lambda case, verdict: _named_in(verdict, case) or in_the_way(case))
+
+
+def excuses_cells(check: Check) -> Check:
+    """The same for a check of all cells: what fails after such a cell may fail for it."""
+    return _decorated(check, lambda case, _: _module(_troubled(case)[0], case))
+
+
+def _decorated(check: Check, cause: Callable[[Case, Verdict], str | None]) -> Check:
+    @functools.wraps(check)
+    def checked(case: Case, assignment: Assignment) -> Verdict:
+        verdict = check(case, assignment)
+        module = cause(case, verdict) if verdict.status in _LOST else None
+        return _for_a_person(module, verdict) if module else verdict
+
+    return checked
+
+
+def _for_a_person(module: str, verdict: Verdict) -> Verdict:
+    found = undecided(
+        "notebook.not_installed",
+        "The notebook imports {module}, which is not installed beside the grader, so what needs it could not run. Install it there, "
+        "and grade again.",
+        module=module,
+    )
+    return replace(found, findings=(*found.findings, *verdict.findings))
+
+
+def in_the_way(case: Case) -> str | None:
+    """A module for whose absence a cell ended early that was to do more than to import it, or after which others failed."""
+    troubled = _troubled(case)
+    for n, run in enumerate(troubled):
+        module = _module(run, case)
+        if module and (n + 1 < len(troubled) or _matters(run, case)):
+            return module
+    return None
+
+
+def _matters(run: CellRun, case: Case) -> bool:
+    cell = next(cell for cell in case.submission.cells if cell.index == run.index)
+    defined = {definition.cell for definition in case.definitions.values()}
+    return trains(cell) or bool(runs_named(cell)) or run.index in defined
+
+
+def _troubled(case: Case) -> list[CellRun]:
+    return [run for run in case.execution.cells if run.status is not CellStatus.OK]
+
+
+def _module(run: CellRun, case: Case) -> str | None:
+    """The module that a cell imports and that is not there; an error of that name may also be raised by anybody."""
+    module = _absent(run.fault.message) if run.fault else None
+    imported = {name for cell in case.submission.cells if cell.index <= run.index for name in _imports(cell.source)}
+    return module if module in imported else None
+
+
+def _absent(error: str) -> str | None:
+    found = _NOT_FOUND.search(error)
+    return found.group(1) if found and find_spec(found.group(1)) is None else None
+
+
+def _named_in(verdict: Verdict, case: Case) -> str | None:
+    """The module that a finding names: its error is what was found."""
+    imported = {name for cell in case.submission.cells for name in _imports(cell.source)}
+    errors = (str(finding.actual) for finding in verdict.findings)
+    return next((module for error in errors if (module := _absent(error)) in imported), None)
+
+
+def _imports(source: str) -> set[str]:
+    """The roots of the modules that a cell imports, in a function too."""
+    tree = code_of(source)
+    nodes = list(ast.walk(tree)) if tree else []
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    named = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    return {name.partition(".")[0] for name in plain | named}
