@@ -100,7 +100,9 @@ def evidence_key(submission: Submission, setup: Setup) -> str:
             "sandbox": setup.plan.mechanism,
             "accelerated": setup.plan.accelerated,
             "versions": execution.versions(),
-            "installed": receipt.packages(),
+            "installed": [
+                name for name in receipt.packages() if not name.startswith("grader-")
+            ],  # hidden from every box
             "measuring": _measuring(setup.homework.probes, Path(inspect.getfile(setup.homework.draw))),
             "probe_seconds": setup.assignment.probe_seconds,
         }

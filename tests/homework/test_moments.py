@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from grader.homework.moments import waits
+
 
 @pytest.mark.parametrize(
     ("source", "expected"),
