@@ -13,7 +13,7 @@ from grader.assignment import Assignment
 from grader.contract import Check, undecided
 from grader.formats.code import code_of
 from grader.homework.common import runs_named, trains
-from grader.records import Case, CellRun, CellStatus, Status, Verdict
+from grader.records import Case, CellKind, CellRun, CellStatus, Status, Verdict
 
 # Modules that notebooks of such courses import. Of another name nobody knows whether it is misspelt.
 _WELL_KNOWN = (
@@ -82,22 +82,24 @@ def _troubled(case: Case) -> list[CellRun]:
 
 
 def _module(run: CellRun, case: Case) -> str | None:
-    """The module that a cell imports and that is not there; an error of that name may also be raised by anybody."""
-    module = _absent(run.fault.message) if run.fault else None
-    imported = {name for cell in case.submission.cells if cell.index <= run.index for name in _imports(cell.source)}
-    return module if module in imported else None
-
-
-def _absent(error: str) -> str | None:
-    found = _NOT_FOUND.search(error)
-    return found.group(1) if found and find_spec(found.group(1)) is None else None
+    """The module whose absence ended a cell."""
+    return _absent(run.fault.message, case) if run.fault else None
 
 
 def _named_in(verdict: Verdict, case: Case) -> str | None:
-    """The module that a finding names: its error is what was found."""
-    imported = {name for cell in case.submission.cells for name in _imports(cell.source)}
+    """The module whose absence is what a finding found."""
     errors = (str(finding.actual) for finding in verdict.findings)
-    return next((module for error in errors if (module := _absent(error)) in imported), None)
+    return next((module for error in errors if (module := _absent(error, case))), None)
+
+
+def _absent(error: str, case: Case) -> str | None:
+    """The module of an error, if it is not there, and the notebook imports it: an error of that name may be raised by anybody."""
+    found = _NOT_FOUND.search(error)
+    module = found.group(1) if found else None
+    if module is None or find_spec(module) is not None:
+        return None
+    sources = (cell.source for cell in case.submission.cells if cell.kind is CellKind.CODE)
+    return module if any(module in _imports(source) for source in sources) else None
 
 
 def _imports(source: str) -> set[str]:
