@@ -207,9 +207,8 @@ def quietly(function, *args):
 def note_model(model, args, kwargs, trace):
     known = trace.feeds.setdefault(model, set())
     training = at_work()
-    source = (
-        trace.batch[0] if trace.batch and trace.batch[2] in (None, training) else None
-    )  # else it is another training's
+    stale = training and trace.batch and trace.batch[2] not in (None, training)  # another training has read it
+    source = trace.batch[0] if trace.batch and not stale else None
     writer = kwargs.get("writer", args[0] if args else None)
     trace.current = trace.number(model)
     key = (id(source), id(writer), training is not None)

@@ -7,6 +7,7 @@ QUESTIONS has `run(namespace, settings, arrays, answer)`. Each answer is complet
 
 import importlib
 import json
+import linecache
 import os
 import sys
 import traceback
@@ -15,6 +16,8 @@ from pathlib import Path
 import accelerate
 import numpy as np
 import place_data
+
+DEFINITION = "<definition>"
 
 
 class Answer:
@@ -46,7 +49,7 @@ class Answer:
 
 
 def fault_of(error):
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<definition>"]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == DEFINITION]
     return {
         "message": f"{type(error).__name__}: {error}"[:500],
         "line": frames[-1].lineno if frames else None,
@@ -58,7 +61,8 @@ def load(folder, library):
     """The namespace that the definition lives in: the course library's names, then the student's own program."""
     namespace = {"__name__": "__main__", **{k: v for k, v in vars(library).items() if not k.startswith("__")}}
     source = (folder / "definition.py").read_text(encoding="utf-8")
-    exec(compile(source, "<definition>", "exec"), namespace)
+    linecache.cache[DEFINITION] = len(source), None, source.splitlines(keepends=True), DEFINITION  # AutoGraph reads it
+    exec(compile(source, DEFINITION, "exec"), namespace)
     return namespace
 
 

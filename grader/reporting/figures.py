@@ -212,7 +212,12 @@ def _reference(band: Band | None) -> str:
         return tr("The reference solution is not finite here either ({seeds}).", seeds=seeds)
     bad = int((~np.isfinite(band.values[:, -1])).sum())
     if bad:
-        return tr("The reference solution does not stay finite here either ({bad} of {seeds}).", bad=bad, seeds=seeds)
+        return tr_n(
+            "The reference solution does not stay finite here either (with {bad} of {n} seed).",
+            "The reference solution does not stay finite here either (with {bad} of {n} seeds).",
+            len(band.values),
+            bad=bad,
+        )
     return tr(
         "The reference solution ends between {low} and {high} ({seeds}).",
         low=number(float(band.low[-1])),

@@ -100,10 +100,10 @@ def test_a_curve_that_turns_nan_where_the_reference_does_is_like_it() -> None:
     values = np.array([[5.0, np.nan, np.nan, np.nan], [6.0, np.nan, np.nan, np.nan]])
     both = replace(made, values=np.array([5.5, np.nan, np.nan, np.nan]), band=Band(steps=made.steps, values=values))
     figure = curve_figure(both, "a")
-    assert not figure.differs and "does not stay finite here either (2 of 2 seeds)" in figure.sentence
+    assert not figure.differs and "does not stay finite here either (with 2 of 2 seeds)" in figure.sentence
     assert curve_figure(replace(both, values=np.array([5.5, 5.0, 5.0, 5.0])), "a").differs
     some = replace(both, band=Band(steps=made.steps, values=np.array([values[0], [6.0, 4.0, 3.0, 2.0]])))
-    assert not curve_figure(some, "a").differs and "(1 of 2 seeds)" in curve_figure(some, "a").sentence
+    assert not curve_figure(some, "a").differs and "(with 1 of 2 seeds)" in curve_figure(some, "a").sentence
     assert not curve_figure(replace(some, values=np.array([5.5, 4.0, np.nan, 2.0])), "a").differs
     assert curve_figure(replace(both, values=np.array([9.0, np.nan, np.nan, np.nan])), "a").differs
 
