@@ -31,6 +31,7 @@ import os, signal, threading, time
 from concurrent.futures import Future
 from grader.processes import as_they_end
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in what runs in its background
 asleep = threading.Thread(target=time.sleep, args=(100,), daemon=True)
 asleep.start()
 threading.Timer(0.5, lambda: signal.pthread_kill(asleep.ident, signal.SIGINT)).start()
