@@ -23,6 +23,7 @@ from grader.homework.experiments import (
     Comparison,
     compare,
     compare_with_reference,
+    has_reference,
     is_shared,
     is_unseen,
     needs_training,
@@ -396,6 +397,8 @@ def fixed_run(case: Case, assignment: Assignment) -> Verdict:
         or is_unseen(case, assignment, PLAIN)
     )
     comparison = (compare_with_reference if unlike else compare)(case, assignment, FIXED, PLAIN)
+    if comparison is None and unlike and not has_reference(case, PLAIN):
+        return undecided("bn.nothing_to_compare", _NOTHING_TO_COMPARE)
     if comparison is None and PLAIN not in case.runs:
         return blocked("relu.runs")
     if comparison is not None and comparison.gain > 0:
@@ -413,6 +416,10 @@ def _not_lower(case: Case, assignment: Assignment, comparison: Comparison | None
     return failed(not_better(case, FIXED, PLAIN, comparison))
 
 
+_NOTHING_TO_COMPARE = (
+    "The run relu of this notebook is not one to compare with, and no runs of the reference with this profile and these data "
+    "are there to take its place: `grader reference build` makes them."
+)
 _NO_REFERENCE = (
     "The loss of relu_bn_fixed does not end lower than that of relu. On so few steps that may be chance: it is compared with "
     "the reference's runs, which this copy for students does not have."

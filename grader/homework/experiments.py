@@ -347,6 +347,11 @@ def compare_with_reference(case: Case, assignment: Assignment, better: str, wors
     return None
 
 
+def has_reference(case: Case, name: str) -> bool:
+    """Whether there are runs of the reference, with this profile and these data, to compare a run with."""
+    return any((name, witness) in case.reference.bands for witness in WITNESSES)
+
+
 def _end(case: Case, assignment: Assignment, name: str, witness: str) -> float | None:
     run = case.runs.get(name)
     series = series_of(case, run, witness) if run else None
