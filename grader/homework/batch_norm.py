@@ -34,7 +34,7 @@ from grader.homework.experiments import (
 )
 from grader.homework.roles import roles_of
 from grader.homework.series import close, is_histogram_of
-from grader.language import listed
+from grader.language import listed, noted
 from grader.records import Case, Evidence, Finding, Floats, Histograms, Message, Run, Severity, Status, Verdict, say
 
 WANTED = "BatchNormFixed"
@@ -416,11 +416,11 @@ def _not_lower(case: Case, assignment: Assignment, comparison: Comparison | None
     return failed(not_better(case, FIXED, PLAIN, comparison))
 
 
-_NOTHING_TO_COMPARE = (
+_NOTHING_TO_COMPARE = noted(
     "The run relu of this notebook is not one to compare with, and no runs of the reference with this profile and these data "
     "are there to take its place: `grader reference build` makes them."
 )
-_NO_REFERENCE = (
+_NO_REFERENCE = noted(
     "The loss of relu_bn_fixed does not end lower than that of relu. On so few steps that may be chance: it is compared with "
     "the reference's runs, which this copy for students does not have."
 )
