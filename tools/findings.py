@@ -126,6 +126,8 @@ def _texts(nodes: Iterable[ast.AST | None]) -> Iterator[str]:
             yield node.value
         elif isinstance(node, ast.IfExp):
             yield from _texts([node.body, node.orelse])
+        elif isinstance(node, ast.Call) and name_of(node.func) in _SENTENCES:
+            yield from _texts(node.args[:1])
 
 
 def page() -> str:
