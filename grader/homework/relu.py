@@ -27,6 +27,6 @@ def runs(case: Case, assignment: Assignment) -> Verdict:
     if good < 2:
         return partial(0.4 * good, *findings)
     comparison = compare(case, assignment, SMART, PLAIN)
-    if comparison is None or not (comparison.better or comparison.as_usual):
+    if comparison is None or comparison.gain <= 0 or not (comparison.better or comparison.as_usual):
         return partial(0.8, not_better(case, SMART, PLAIN, comparison))
     return partial(1.0)
