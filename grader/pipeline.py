@@ -100,13 +100,16 @@ def evidence_key(submission: Submission, setup: Setup) -> str:
             "sandbox": setup.plan.mechanism,
             "accelerated": setup.plan.accelerated,
             "versions": execution.versions(),
-            "installed": [
-                name for name in receipt.packages() if not name.startswith("grader-")
-            ],  # hidden from every box
+            "installed": _importable(),
             "measuring": _measuring(setup.homework.probes, Path(inspect.getfile(setup.homework.draw))),
             "probe_seconds": setup.assignment.probe_seconds,
         }
     )
+
+
+def _importable() -> list[str]:
+    """The packages that a notebook can import: the grader's own is hidden from every box."""
+    return [name for name in receipt.packages() if not name.startswith("grader-")]
 
 
 @cache

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from grader import store
 from grader.errors import UsageError
-from grader.language import decimal, shown, tr
+from grader.language import shown, tr
 from grader.records import Decision, Judgement, Report, Status
 from grader.reporting.machine import csv_cell as cell
-from grader.reporting.overview import Subject, parts_of, subject_key
+from grader.reporting.overview import Subject, parts_of, shown_table, subject_key
 from grader.reporting.text import clip, one_line
 from grader.reporting.words import tidy
 
@@ -163,9 +163,9 @@ def _sheet_line(subject: Subject, decision: Decision | None) -> dict[str, str]:
 def evidence(subject: Subject) -> Iterator[str]:
     """What the logs say, in lines of plain text."""
     if subject.table:
-        head, *rows = subject.table
+        head, *rows = shown_table(subject)
         for row in rows:
-            values = (f"{tr(name)} {decimal(tr(value))}" for name, value in zip(head[1:], row[1:], strict=True))
+            values = (f"{name} {value}" for name, value in zip(head[1:], row[1:], strict=True))
             yield f"{row[0]}: {', '.join(values)}"
     words = {True: tr("agrees"), False: tr("differs"), None: tr("open")}
     yield from (f"«{claim.text}» {words[claim.agrees]}: {shown(claim.logs)}" for claim in subject.claims)

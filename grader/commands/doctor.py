@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from grader.assignment import Assignment, load_assignment
 from grader.data import mnist
 from grader.errors import SandboxUnavailable
-from grader.language import say, shown, tr
+from grader.language import shown, tr
 from grader.places import reference_folder
 from grader.sandbox import MECHANISMS, TIERS, choose, failure
 
@@ -53,7 +53,8 @@ def _tiers() -> Iterator[str]:
     """Each way to confine: whether it holds here, what it promises, or what would make it work."""
     for name in TIERS:
         reason = failure(name)
-        yield f"{tr('missing') if reason else tr('ok'):<8} {name:<12} {shown(reason or say('tried here, and it holds'))}"
+        said = shown(reason) if reason else tr("tried here, and it holds")
+        yield f"{_state(reason is None, name):<8} {name:<12} {said}"
         if reason is None:
             yield from (f"{'':<21} {tr(subject)}: {tr(promise)}" for subject, promise in MECHANISMS[name].PROMISES)
 

@@ -173,10 +173,13 @@ def _fault_of(case: Case, name: str) -> Fault | None:
 
 
 def _not_logged(case: Case, name: str) -> Finding:
-    died, fault = case.execution.fault, _fault_of(case, name)
+    died = case.execution.fault
+    stopped = died or _fault_of(case, name)
     others = ", ".join(sorted(case.runs))
     held = say("logs/ holds {names}", names=others) if others else say("logs/ holds nothing")
-    why = say("the notebook ended early: {why}", why=words_of(died)) if died else fault and words_of(fault)
+    why = words_of(stopped) if stopped else None
+    if died and why:
+        why = say("the notebook ended early: {why}", why=why)
     return Finding(
         code="run.missing",
         message=say("The run logs/{run} was not written when the notebook was run.", run=name),
@@ -185,7 +188,7 @@ def _not_logged(case: Case, name: str) -> Finding:
         hint=say("Mend the error in the cell, restart the kernel and run all cells from the top.")
         if why
         else say("Make a writer for exactly this folder, train with it, and check that the cell comes to its end."),
-        cell=died.cell if died else fault.cell if fault else None,
+        cell=stopped.cell if stopped else None,
         run=name,
     )
 

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
-from grader.language import ENGLISH, using
+from grader.language import ENGLISH, decimal, tr, using
 from grader.records import Criterion, Curve, Floats, Judgement, Message, Report, Status
 from grader.reporting import likeness
 from grader.reporting.conclusion_view import final_numbers
@@ -169,6 +169,14 @@ def _subject(judgement: Judgement, report: Report) -> Subject:
 
 
 # --- curves ---------------------------------------------------------------------------------------------------------
+
+
+def shown_table(subject: Subject) -> tuple[tuple[str, ...], ...]:
+    """The table of a subject in the current language: its head, and its rows by run; empty where there is none."""
+    if not subject.table:
+        return ()
+    head, *rows = subject.table
+    return tuple(map(tr, head)), *((run, *(decimal(tr(value)) for value in values)) for run, *values in rows)
 
 
 def _sketches(curves: tuple[Curve, ...]) -> Iterator[Sketch]:

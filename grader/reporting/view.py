@@ -77,13 +77,9 @@ class Mend:
     """One thing to mend first: what it is, what to try, and the points that wait behind it."""
 
     link: Link
-    gain: float
+    gain: str
     message: str
     hint: str | None
-
-    @property
-    def points(self) -> str:
-        return count_points(self.gain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,8 +145,9 @@ def waiting_sentence(grade: Grade) -> str | None:
 def mend_first(grade: Grade) -> tuple[Mend, ...]:
     """The criteria that cost most, each counted with what it blocks and with those that the same finding costs; at most three."""
     at_fault = [j for j in grade.criteria if j.status in (Status.FAILED, Status.PARTIAL)]
-    found = [_mend(same[0], sum(_behind(j, grade.criteria) for j in same)) for same in _alike(at_fault)]
-    return tuple(sorted((mend for mend in found if mend.gain > 0), key=lambda mend: -mend.gain)[:_MEND_FIRST])
+    costs = [(sum(_behind(j, grade.criteria) for j in same), same[0]) for same in _alike(at_fault)]
+    worst = sorted((cost for cost in costs if cost[0] > 0), key=lambda cost: -cost[0])[:_MEND_FIRST]
+    return tuple(_mend(judgement, gain) for gain, judgement in worst)
 
 
 def _alike(judgements: Iterable[Judgement]) -> Iterable[Sequence[Judgement]]:
@@ -177,7 +174,7 @@ def _mend(judgement: Judgement, gain: float) -> Mend:
     first = _first(judgement)
     return Mend(
         link=Link(text=tr(judgement.criterion.title), anchor=criterion_anchor(judgement.criterion.id)),
-        gain=gain,
+        gain=count_points(gain),
         message=shown(first.message) if first else _comment(judgement) or tr(judgement.claim),
         hint=text_of(first.hint) if first else None,
     )

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from grader.language import decimal, shown, tr
+from grader.language import shown, tr
 from grader.records import Decision, Grade, Judgement, Status
 from grader.reporting.class_groups import Member, member
 from grader.reporting.class_view import report_href, worksheet_path
 from grader.reporting.conclusion_view import ClaimView, claim_view
-from grader.reporting.overview import Overview, Sketch, Subject, placed
+from grader.reporting.overview import Overview, Sketch, Subject, placed, shown_table
 from grader.reporting.svg import TOP, class_picture
 from grader.reporting.text import clip
 from grader.reporting.view import decision_words
@@ -114,15 +114,15 @@ def _worksheet(subjects: Sequence[_Asked], judged: Mapping[str, Judgement]) -> W
 
 def _answer(n: int, asked: _Asked, decision: Decision | None, limit: int) -> Answer:
     subject, sketches = asked
-    head, *rows = subject.table or ((),)
+    head, *rows = shown_table(subject) or ((),)
     return Answer(
         anchor=f"answer-{n}",
         member=Member(name=subject.submission, href=report_href(subject.submission, subject.criterion.id)),
         place=tr("cell {cell}", cell=subject.cell) if subject.cell is not None else "",
         text=clip(subject.text, limit),
         notes=tuple(clip(shown(note), _NOTE) for note in subject.notes),
-        head=tuple(map(tr, head)),
-        rows=tuple((run, *(decimal(tr(value)) for value in values)) for run, *values in rows),
+        head=head,
+        rows=tuple(rows),
         lines=_lines([row[0] for row in rows], sketches),
         claims=tuple(claim_view(claim.text, clip(shown(claim.logs), _NOTE), claim.agrees) for claim in subject.claims),
         decision=decision_words(decision) if decision else "",

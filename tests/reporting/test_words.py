@@ -72,19 +72,22 @@ def test_what_blocks_most_is_mended_first() -> None:
     big = judgement("c", Status.FAILED, most=20, title="Big", findings=(finding(message="Something else."),))
     ours = judgement("d", Status.UNDECIDED, most=50, title="Ours")
     first = mend_first(grade(criteria=(big, ours, small, waiting)))
-    assert [(mend.link.text, mend.gain) for mend in first] == [("Small", 33), ("Big", 20)]
+    assert [(mend.link.text, mend.gain) for mend in first] == [("Small", "33 points"), ("Big", "20 points")]
 
 
 def test_one_cause_of_several_losses_is_named_once_with_all_that_it_costs() -> None:
     same = [judgement(name, Status.FAILED, most=4, findings=(finding(message="Not begun."),)) for name in "ab"]
     other = judgement("c", Status.FAILED, most=5, findings=(finding(message="Something else."),))
     first = mend_first(grade(criteria=(*same, other)))
-    assert [(mend.message, mend.gain) for mend in first] == [("Not begun.", 8), ("Something else.", 5)]
+    assert [(mend.message, mend.gain) for mend in first] == [
+        ("Not begun.", "8 points"),
+        ("Something else.", "5 points"),
+    ]
 
 
 def test_criteria_that_block_each_other_do_not_hang() -> None:
     pair = (judgement("a", Status.FAILED, blocked_by="b"), judgement("b", Status.BLOCKED, blocked_by="a"))
-    assert mend_first(grade(criteria=pair))[0].gain == 20
+    assert mend_first(grade(criteria=pair))[0].gain == "20 points"
 
 
 def test_what_waits_for_a_person_is_named_with_its_points() -> None:
