@@ -13,6 +13,7 @@ from grader.errors import SandboxUnavailable
 from grader.language import shown, tr
 from grader.places import reference_folder
 from grader.sandbox import MECHANISMS, TIERS, choose, failure
+from grader.sandbox.box import Promises
 
 _OPTIONAL = "data"  # without it the embedded digits serve
 
@@ -56,7 +57,17 @@ def _tiers() -> Iterator[str]:
         said = shown(reason) if reason else tr("tried here, and it holds")
         yield f"{_state(reason is None, name):<8} {name:<12} {said}"
         if reason is None:
-            yield from (f"{'':<21} {tr(subject)}: {tr(promise)}" for subject, promise in MECHANISMS[name].PROMISES)
+            yield from (f"{'':<21} {subject}: {promise}" for subject, promise in _promised(MECHANISMS[name].PROMISES))
+
+
+def _promised(promises: Promises) -> Iterator[tuple[str, str]]:
+    yield tr("files"), tr(promises.files)
+    yield tr("network"), tr(promises.network)
+    yield tr("processes"), tr(promises.processes)
+    yield tr("memory"), tr(promises.memory)
+    yield tr("disk"), tr(promises.disk)
+    yield tr("tree kill"), tr(promises.tree_kill)
+    yield "seccomp", tr(promises.seccomp)
 
 
 def _data_line() -> tuple[bool, str, str]:

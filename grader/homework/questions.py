@@ -19,6 +19,8 @@ EPOCH, VALIDATION = 469, 79  # batches of the homework's own sets: a loop that e
 _FEWEST_BOUND = 8
 _LARGE = 200.0  # inputs so large give gradients in the hundreds, as the homework's `relu` has: clipping shows
 _FAR = 5.0  # a weight as large as the largest of the homework's first ones: a bound on weights shows
+_IMAGE, _CLASSES = 28, 10  # the homework's own
+_TALLEST, _WIDEST = 5, 6  # of the part of an image that is lit
 _CASES = ("ordinary", "wide", "narrow", "constant", "single")
 
 
@@ -36,17 +38,15 @@ def _word(rng: np.random.Generator) -> str:
 
 
 def _fit_generator(definition: Definition, rng: np.random.Generator) -> Question:
-    epochs = int(rng.integers(6, 8))
-    often_enough = 2 * largest_interval(definition.source) // epochs + 1  # steps an epoch, for two points at least
+    epochs, code = int(rng.integers(6, 8)), definition.source
+    steps = max(_STEPS, 2 * largest_interval(code) // epochs + 1)  # of an epoch, for two points at least
     scenarios = [
-        _scenario("main", rng, normed=True, epochs=epochs, steps=max(_STEPS, often_enough), optimizer="adam"),
-        _scenario("second", rng, normed=False, epochs=2, steps=int(rng.integers(4, 8)), optimizer="sgd", scale=_LARGE),
+        _scenario("main", rng, code, normed=True, epochs=epochs, steps=steps, optimizer="adam"),
+        _scenario("second", rng, code, epochs=2, steps=int(rng.integers(4, 8)), optimizer="sgd", scale=_LARGE),
     ]
-    bound = largest_bound(definition.source)
+    bound = largest_bound(code)
     if bound:  # a pass that is cut short shows only where there is more to pass over
-        scenarios.append(
-            _scenario("long", rng, normed=False, epochs=1, steps=bound + 3, optimizer="sgd", rest=bound + 3)
-        )
+        scenarios.append(_scenario("long", rng, code, epochs=1, steps=bound + 3, optimizer="sgd", rest=bound + 3))
     arrays = {f"{s['name']}_{key}": value for s, own in scenarios for key, value in own.items()}
     settings: dict[str, object] = {"name": definition.name, "scenarios": [s for s, _ in scenarios]}
     return Question(probe="fit_generator", definition=definition, settings=settings, arrays=arrays)
@@ -55,18 +55,19 @@ def _fit_generator(definition: Definition, rng: np.random.Generator) -> Question
 def _scenario(
     name: str,
     rng: np.random.Generator,
+    code: str,
     *,
-    normed: bool,
     epochs: int,
     steps: int,
     optimizer: str,
+    normed: bool = False,
     rest: int = 0,
     scale: float = 1.0,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """A small network and data: tanh units, so that no feature is constant and the flawed batch norm stays finite. The
     validation set has so many batches that an accuracy taken while weights change is not right by luck in all epochs.
     With `scale` the inputs are as much larger, the first weights smaller, and the steps so small that it stays calm."""
-    height, width, classes, batch = (int(rng.integers(*span)) for span in ((3, 6), (4, 7), (4, 7), (7, 11)))
+    (height, width), classes, batch = *_sizes(code, rng), int(rng.integers(7, 11))
     widths = [height * width, *(int(width) for width in rng.integers(5, 9, size=int(rng.integers(1, 3)))), classes]
     layers = [_dense(rng, i, o, "tanh") for i, o in pairwise(widths)]
     layers[-1]["activation"] = "softmax"
@@ -90,9 +91,26 @@ def _scenario(
     if scale > 1.0:
         arrays[f"p{len(arrays) - 2}"][0, 0] = rng.choice([-_FAR, _FAR])
     for part, count in (("train", train), ("validation", validation)):
-        arrays[f"x_{part}"] = rng.integers(0, 256, size=(count, height, width)).astype(np.uint8)
+        arrays[f"x_{part}"] = _images(count, height, width, rng)
         arrays[f"y_{part}"] = _labels(arrays[f"x_{part}"], classes, rng)
     return scenario, arrays
+
+
+def _sizes(code: str, rng: np.random.Generator) -> tuple[tuple[int, int], int]:
+    """Height and width of images, and how many classes there are: the homework's own where code may hold to them."""
+    held = {node.value for node in ast.walk(parsed(code)) if isinstance(node, ast.Constant) and type(node.value) is int}
+    image = (int(rng.integers(3, _TALLEST + 1)), int(rng.integers(4, _WIDEST + 1)))
+    classes = int(rng.integers(4, 7))
+    return (_IMAGE, _IMAGE) if held & {_IMAGE, _IMAGE**2} else image, _CLASSES if _CLASSES in held else classes
+
+
+def _images(count: int, height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """Small ones are lit all over, of larger ones the middle: in the homework's, too, most pixels are 0."""
+    rows, columns = min(height, _TALLEST), min(width, _WIDEST)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    images = np.zeros((count, height, width), np.uint8)
+    images[:, top : top + rows, left : left + columns] = rng.integers(0, 256, size=(count, rows, columns))
+    return images
 
 
 def largest_bound(source: str) -> int:

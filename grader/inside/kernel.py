@@ -93,12 +93,10 @@ def main():
     app.initialize(["-f", sys.argv[2], "--HistoryManager.enabled=False"])
     silence_tensorboard(app.shell)
     place_commands(app.shell)
-    prepare = [
-        watch_training.install(app.shell),
-        observe.install(app.shell, settings["trace"], lambda: fix_seeds(settings["seed"])),
-    ]
-    if settings["accelerated"]:
-        prepare.insert(0, accelerate.install())  # first: it knows a class that somebody else has changed by its looks
+    # Quicker first: it knows a class that somebody else has changed by its looks.
+    prepare = [accelerate.install()] if settings["accelerated"] else []
+    prepare.append(watch_training.install(app.shell))
+    prepare.append(observe.install(app.shell, settings["trace"], lambda: fix_seeds(settings["seed"])))
     if settings["first"]:
         prepare.append(shorten.install(app.shell, settings["first"]))
     course_library.place(settings["library"], settings["library_name"], prepare)

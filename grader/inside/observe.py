@@ -72,7 +72,8 @@ def install(shell, path, fix_seeds):
     watch_writers(trace)
 
     def watch_course(library):
-        courses.append(vars(library))
+        if not any(vars(library) is known for known in courses):  # it may be reloaded
+            courses.append(vars(library))
         watch_classes(vars(library), trace)
 
     def before(info):

@@ -102,12 +102,22 @@ class Launch:
     first: int | None = None
 
 
-Promises = tuple[tuple[str, str], ...]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promises:
+    """What a way to confine promises, each in a few words."""
+
+    files: str
+    network: str
+    processes: str
+    memory: str
+    disk: str
+    tree_kill: str
+    seccomp: str
 
 
 class Mechanism(Protocol):
-    """A way to confine, satisfied by a module. `MAPPED` says whether boxes have a file system view of their own;
-    `PROMISES` what it promises about files, network and so on, in a few words each."""
+    """A way to confine, satisfied by a module. `MAPPED` says whether boxes have a file system view of their own,
+    `PROMISES` what they hold."""
 
     MAPPED: bool
     PROMISES: Promises

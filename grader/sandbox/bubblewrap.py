@@ -21,14 +21,14 @@ from grader.sandbox.box import MIB, Box, Launch, Limits, Mount, Promises, base_e
 from grader.sandbox.descriptors import holding
 
 MAPPED = True
-PROMISES: Promises = (
-    (noted("files"), noted("the interpreter, read-only, and the box; nothing else is there")),
-    (noted("network"), noted("none: a network of its own without any way out")),
-    (noted("processes"), noted("a limit of its own for each box; the host's cannot be seen")),
-    (noted("memory"), noted("private memory a process, watched from outside for all together")),
-    (noted("disk"), noted("watched from outside; /tmp and /dev/shm have a size")),
-    (noted("tree kill"), noted("the kernel kills all with the first process")),
-    ("seccomp", noted("on") if seccomp.program(shared=False) else noted("off: no filter is known for this machine")),
+PROMISES = Promises(
+    files=noted("the interpreter, read-only, and the box; nothing else is there"),
+    network=noted("none: a network of its own without any way out"),
+    processes=noted("a limit of its own for each box; the host's cannot be seen"),
+    memory=noted("private memory a process, watched from outside for all together"),
+    disk=noted("watched from outside; /tmp and /dev/shm have a size"),
+    tree_kill=noted("the kernel kills all with the first process"),
+    seccomp=noted("on") if seccomp.program(shared=False) else noted("off: no filter is known for this machine"),
 )
 
 _INSIDE_USER = 1000  # as which an ordinary user is seen inside

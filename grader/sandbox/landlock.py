@@ -24,17 +24,14 @@ from grader.sandbox.box import Box, Launch, Promises, base_environment
 from grader.sandbox.descriptors import holding
 
 MAPPED = False
-PROMISES: Promises = (
-    (
-        noted("files"),
-        noted("the interpreter, read-only, and the box; elsewhere names and sizes can be asked for, contents cannot"),
-    ),
-    (noted("network"), noted("none: nothing can be connected to or addressed")),
-    (noted("processes"), noted("as root a limit of its own for each box, else one for all that the user runs")),
-    (noted("memory"), noted("private memory a process, watched from outside for all together")),
-    (noted("disk"), noted("watched from outside")),
-    (noted("tree kill"), noted("an attendant kills what is left, until nothing is")),
-    ("seccomp", noted("on")),
+PROMISES = Promises(
+    files=noted("the interpreter, read-only, and the box; elsewhere names and sizes can be asked for, contents cannot"),
+    network=noted("none: nothing can be connected to or addressed"),
+    processes=noted("as root a limit of its own for each box, else one for all that the user runs"),
+    memory=noted("private memory a process, watched from outside for all together"),
+    disk=noted("watched from outside"),
+    tree_kill=noted("an attendant kills what is left, until nothing is"),
+    seccomp=noted("on"),
 )
 
 _INSIDE = Path(__file__).parents[1] / "inside"

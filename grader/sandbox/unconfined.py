@@ -9,14 +9,14 @@ from grader.language import Message, noted
 from grader.sandbox.box import MIB, Box, Launch, Promises, base_environment
 
 MAPPED = False
-PROMISES: Promises = (
-    (noted("files"), noted("none")),
-    (noted("network"), noted("none")),
-    (noted("processes"), noted("none")),
-    (noted("memory"), noted("watched from outside")),
-    (noted("disk"), noted("watched from outside")),
-    (noted("tree kill"), noted("only what stays in the program's session")),
-    ("seccomp", noted("off")),
+PROMISES = Promises(
+    files=noted("none"),
+    network=noted("none"),
+    processes=noted("none"),
+    memory=noted("watched from outside"),
+    disk=noted("watched from outside"),
+    tree_kill=noted("only what stays in the program's session"),
+    seccomp=noted("off"),
 )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 import pytest
 
 from grader.homework.fit_analysis import _selects
 from grader.homework.moments import logs_later
-from grader.homework.questions import largest_bound, largest_interval
+from grader.homework.questions import draw, largest_bound, largest_interval
+from grader.records import Definition
 
 CANDIDATES = np.array([9.0, 5.0, 4.0, 3.0, 2.0])  # before training, in the middle and at the end of two epochs
 ENDS = (2, 4)
@@ -66,6 +69,28 @@ def test_a_number_that_may_end_a_loop_is_found_in_the_code(code: str, bound: int
 )
 def test_how_often_something_is_logged_is_found_in_the_code(code: str, interval: int) -> None:
     assert largest_interval(code) == interval
+
+
+@pytest.mark.parametrize(
+    ("code", "image", "classes"),
+    [
+        ("labels = tf.one_hot(y, 10)", None, 10),
+        ("SIZE = 784\nself._forward(tf.zeros((1, SIZE)))", (28, 28), None),
+        ("x = tf.reshape(x, (-1, 28, 28))\nlabels = tf.one_hot(y, depth=10)", (28, 28), 10),
+        ("if step % 50 == 0:\n    pass", None, None),
+    ],
+)
+def test_the_small_model_has_the_sizes_that_the_code_knows(
+    code: str, image: tuple[int, int] | None, classes: int | None
+) -> None:
+    definition = Definition(wanted="fit_generator", name="fit_generator", source=code, cell=1, line=1, normal="")
+    (question,) = draw({"fit_generator": definition}, np.random.default_rng(7))
+    images, scenarios = question.arrays["main_x_train"], cast("Any", question.settings["scenarios"])
+    inputs, outputs = scenarios[0]["layers"][0]["inputs"], scenarios[0]["layers"][-1]["outputs"]
+    assert inputs == images[0].size
+    assert images.shape[1:] == image if image else inputs <= 30
+    assert outputs == classes if classes else outputs < 10
+    assert 9 <= images.any(axis=0).sum() <= 30  # pixels that are lit: it trains as a small one does
 
 
 def test_code_that_names_a_later_step_may_log_again() -> None:

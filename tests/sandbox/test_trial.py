@@ -12,6 +12,7 @@ import pytest
 from grader.errors import SandboxUnavailable
 from grader.sandbox import MECHANISMS, TIERS, Mechanism, choose, failure
 from grader.sandbox import trial as module
+from grader.sandbox import unconfined
 from grader.sandbox.box import Box, Launch
 from tests.sandbox.people import ROOT, people, prefix
 
@@ -27,7 +28,7 @@ def test_without_a_sandbox_every_attack_works() -> None:
 class Broken:
     """A tier in which no program can start."""
 
-    MAPPED, PROMISES = False, ()
+    MAPPED, PROMISES = False, unconfined.PROMISES
 
     def unavailable(self) -> None:
         return None
