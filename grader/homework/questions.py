@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -16,10 +18,12 @@ from grader.records import Definition, Evidence, Question
 
 _STEPS = 19  # an epoch: as 469 steps modulo 50, so that `step % 50 == 0` behaves as in the homework
 EPOCH, VALIDATION = 469, 79  # batches of the homework's own sets: a loop that ends later ends nothing early
+_SIDE, _CLASSES, _BATCH, _TRAIN, _TEST = 28, 10, 128, 60_000, 10_000  # of the homework's own images and training
+_COUNTS = frozenset((EPOCH, VALIDATION, _TRAIN, _TEST))  # code that holds one of them may count with it
 _FEWEST_BOUND = 8
 _LARGE = 200.0  # inputs so large give gradients in the hundreds, as the homework's `relu` has: clipping shows
+_MOST_STEPS = 120  # of an epoch, at the full rate: with more of them each is as much smaller, or units saturate
 _FAR = 5.0  # a weight as large as the largest of the homework's first ones: a bound on weights shows
-_IMAGE, _CLASSES = 28, 10  # the homework's own
 _TALLEST, _WIDEST = 5, 6  # of the part of an image that is lit
 _CASES = ("ordinary", "wide", "narrow", "constant", "single")
 
@@ -38,24 +42,39 @@ def _word(rng: np.random.Generator) -> str:
 
 
 def _fit_generator(definition: Definition, rng: np.random.Generator) -> Question:
-    epochs, code = int(rng.integers(6, 8)), definition.source
+    code, held = definition.source, _held(definition.source)
+    epochs = int(rng.integers(2, 4) if held & _COUNTS else rng.integers(6, 8))
     steps = max(_STEPS, 2 * largest_interval(code) // epochs + 1)  # of an epoch, for two points at least
     scenarios = [
-        _scenario("main", rng, code, normed=True, epochs=epochs, steps=steps, optimizer="adam"),
-        _scenario("second", rng, code, epochs=2, steps=int(rng.integers(4, 8)), optimizer="sgd", scale=_LARGE),
+        _scenario("main", rng, held, normed=True, epochs=epochs, steps=steps, optimizer="adam"),
+        _scenario("second", rng, held, epochs=2, steps=int(rng.integers(4, 8)), optimizer="sgd", scale=_LARGE),
     ]
     bound = largest_bound(code)
     if bound:  # a pass that is cut short shows only where there is more to pass over
-        scenarios.append(_scenario("long", rng, code, epochs=1, steps=bound + 3, optimizer="sgd", rest=bound + 3))
+        scenarios.append(_scenario("long", rng, held, epochs=1, steps=bound + 3, optimizer="sgd", rest=bound + 3))
     arrays = {f"{s['name']}_{key}": value for s, own in scenarios for key, value in own.items()}
     settings: dict[str, object] = {"name": definition.name, "scenarios": [s for s, _ in scenarios]}
     return Question(probe="fit_generator", definition=definition, settings=settings, arrays=arrays)
 
 
+def _rate(optimizer: str, rng: np.random.Generator) -> float:
+    return float(rng.uniform(0.01, 0.03) if optimizer == "adam" else rng.uniform(0.002, 0.006))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sizes:
+    """Height and width of images, classes, samples of a batch, samples of each part."""
+
+    image: tuple[int, int]
+    classes: int
+    batch: int
+    samples: Mapping[str, int]
+
+
 def _scenario(
     name: str,
     rng: np.random.Generator,
-    code: str,
+    held: AbstractSet[int],
     *,
     epochs: int,
     steps: int,
@@ -67,48 +86,60 @@ def _scenario(
     """A small network and data: tanh units, so that no feature is constant and the flawed batch norm stays finite. The
     validation set has so many batches that an accuracy taken while weights change is not right by luck in all epochs.
     With `scale` the inputs are as much larger, the first weights smaller, and the steps so small that it stays calm."""
-    (height, width), classes, batch = *_sizes(code, rng), int(rng.integers(7, 11))
-    widths = [height * width, *(int(width) for width in rng.integers(5, 9, size=int(rng.integers(1, 3)))), classes]
+    sizes = _sizes(held, rng, steps, rest)
+    hidden = (int(width) for width in rng.integers(5, 9, size=int(rng.integers(1, 3))))
+    widths = [sizes.image[0] * sizes.image[1], *hidden, sizes.classes]
     layers = [_dense(rng, i, o, "tanh") for i, o in pairwise(widths)]
     layers[-1]["activation"] = "softmax"
     if normed:
         layers.insert(
             int(rng.integers(1, len(layers))), {"kind": "batch_norm", "name": _word(rng), "activation": "linear"}
         )
-    train = batch * steps - int(rng.integers(1, batch // 2))
-    validation = batch * (rest or int(rng.integers(8, 12))) + int(rng.integers(2, batch - 1))
     scenario = {
         "name": name,
         "layers": layers,
         "epochs": epochs,
-        "batch_size": batch,
+        "batch_size": sizes.batch,
         "optimizer": optimizer,
-        "rate": float(rng.uniform(0.01, 0.03)) if optimizer == "adam" else float(rng.uniform(0.002, 0.006)) / scale**2,
+        "rate": _rate(optimizer, rng) / scale**2 / max(1.0, sizes.samples["train"] / sizes.batch / _MOST_STEPS),
         "scale": scale,
     }
     arrays = {f"p{i}": value for i, value in enumerate(_parameters(layers, rng))}
     arrays["p0"] /= scale
     if scale > 1.0:
         arrays[f"p{len(arrays) - 2}"][0, 0] = rng.choice([-_FAR, _FAR])
-    for part, count in (("train", train), ("validation", validation)):
-        arrays[f"x_{part}"] = _images(count, height, width, rng)
-        arrays[f"y_{part}"] = _labels(arrays[f"x_{part}"], classes, rng)
+    for part, count in sizes.samples.items():
+        arrays[f"x_{part}"] = _images(count, sizes.image, rng)
+        arrays[f"y_{part}"] = _labels(arrays[f"x_{part}"], sizes.classes, rng)
     return scenario, arrays
 
 
-def _sizes(code: str, rng: np.random.Generator) -> tuple[tuple[int, int], int]:
-    """Height and width of images, and how many classes there are: the homework's own where code may hold to them."""
-    held = {node.value for node in ast.walk(parsed(code)) if isinstance(node, ast.Constant) and type(node.value) is int}
-    image = (int(rng.integers(3, _TALLEST + 1)), int(rng.integers(4, _WIDEST + 1)))
-    classes = int(rng.integers(4, 7))
-    return (_IMAGE, _IMAGE) if held & {_IMAGE, _IMAGE**2} else image, _CLASSES if _CLASSES in held else classes
+def _held(code: str) -> AbstractSet[int]:
+    """All whole numbers that code names."""
+    return {node.value for node in ast.walk(parsed(code)) if isinstance(node, ast.Constant) and type(node.value) is int}
 
 
-def _images(count: int, height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+def _sizes(held: AbstractSet[int], rng: np.random.Generator, steps: int, rest: int) -> _Sizes:
+    """Sizes of a small homework; the homework's own where code holds them."""
+    image = int(rng.integers(3, _TALLEST + 1)), int(rng.integers(4, _WIDEST + 1))
+    classes, batch = int(rng.integers(4, 7)), int(rng.integers(7, 11))
+    train = batch * steps - int(rng.integers(1, batch // 2))
+    validation = batch * (rest or int(rng.integers(8, 12))) + int(rng.integers(2, batch - 1))
+    if held & _COUNTS:
+        batch, train, validation = _BATCH, _TRAIN, _TEST
+    return _Sizes(
+        image=(_SIDE, _SIDE) if held & {_SIDE, _SIDE**2} else image,
+        classes=_CLASSES if _CLASSES in held else classes,
+        batch=batch,
+        samples={"train": train, "validation": validation},
+    )
+
+
+def _images(count: int, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """Small ones are lit all over, of larger ones the middle: in the homework's, too, most pixels are 0."""
-    rows, columns = min(height, _TALLEST), min(width, _WIDEST)
-    top, left = (height - rows) // 2, (width - columns) // 2
-    images = np.zeros((count, height, width), np.uint8)
+    rows, columns = min(size[0], _TALLEST), min(size[1], _WIDEST)
+    top, left = (size[0] - rows) // 2, (size[1] - columns) // 2
+    images = np.zeros((count, *size), np.uint8)
     images[:, top : top + rows, left : left + columns] = rng.integers(0, 256, size=(count, rows, columns))
     return images
 

@@ -10,7 +10,7 @@ import pytest
 from grader.homework.fit_analysis import _selects
 from grader.homework.moments import logs_later
 from grader.homework.questions import draw, largest_bound, largest_interval
-from grader.records import Definition
+from grader.records import Definition, Question
 
 CANDIDATES = np.array([9.0, 5.0, 4.0, 3.0, 2.0])  # before training, in the middle and at the end of two epochs
 ENDS = (2, 4)
@@ -71,6 +71,12 @@ def test_how_often_something_is_logged_is_found_in_the_code(code: str, interval:
     assert largest_interval(code) == interval
 
 
+def drawn(code: str) -> Question:
+    definition = Definition(wanted="fit_generator", name="fit_generator", source=code, cell=1, line=1, normal="")
+    (question,) = draw({"fit_generator": definition}, np.random.default_rng(7))
+    return question
+
+
 @pytest.mark.parametrize(
     ("code", "image", "classes"),
     [
@@ -83,14 +89,21 @@ def test_how_often_something_is_logged_is_found_in_the_code(code: str, interval:
 def test_the_small_model_has_the_sizes_that_the_code_knows(
     code: str, image: tuple[int, int] | None, classes: int | None
 ) -> None:
-    definition = Definition(wanted="fit_generator", name="fit_generator", source=code, cell=1, line=1, normal="")
-    (question,) = draw({"fit_generator": definition}, np.random.default_rng(7))
+    question = drawn(code)
     images, scenarios = question.arrays["main_x_train"], cast("Any", question.settings["scenarios"])
     inputs, outputs = scenarios[0]["layers"][0]["inputs"], scenarios[0]["layers"][-1]["outputs"]
     assert inputs == images[0].size
     assert images.shape[1:] == image if image else inputs <= 30
     assert outputs == classes if classes else outputs < 10
     assert 9 <= images.any(axis=0).sum() <= 30  # pixels that are lit: it trains as a small one does
+
+
+@pytest.mark.parametrize("code", ["mean = total / 79", "for i in range(469):\n    pass", "accuracy = hits / 10000"])
+def test_code_that_counts_with_the_homeworks_numbers_is_asked_with_as_many_batches(code: str) -> None:
+    question = drawn(code)
+    assert len(question.arrays["main_y_train"]) == len(question.arrays["second_y_train"]) == 60000
+    assert len(question.arrays["main_y_validation"]) == 10000
+    assert cast("Any", question.settings["scenarios"])[0]["batch_size"] == 128
 
 
 def test_code_that_names_a_later_step_may_log_again() -> None:

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from grader.errors import SandboxUnavailable
-from grader.sandbox import MECHANISMS, TIERS, Mechanism, choose, failure
+from grader.sandbox import MECHANISMS, TIERS, Mechanism, choose, failure, unconfined
 from grader.sandbox import trial as module
-from grader.sandbox import unconfined
 from grader.sandbox.box import Box, Launch
 from tests.sandbox.people import ROOT, people, prefix
 
