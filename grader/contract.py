@@ -31,12 +31,18 @@ from grader.stages.extraction import Names
 
 Check = Callable[[Case, Assignment], Verdict]
 RemarkCheck = Callable[[Case, Assignment], Iterable[Finding]]
+First = tuple[int, int, int] | None  # as `Plan.first`
+
+
+def as_the_profile_says(definitions: Mapping[str, Definition], first: First) -> First:
+    return first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Homework:
-    """One homework. `thresholds` are the numbers that its checks need of assignment.toml; `probes` is the folder of the probe modules; `effort` estimates from a notebook's text how long it will
-    run, in any unit; `gate` says what is said instead of every check, or None to let the checks speak; `checks` maps the
+    """One homework. `thresholds` are the numbers that its checks need of assignment.toml; `probes` is the folder of the probe
+    modules; `effort` estimates from a notebook's text how long it will run, in any unit; `share_of_data` says how much of the
+    data a notebook with these definitions is run with, where the profile says `first`; `gate` says what is said instead of every check, or None to let the checks speak; `checks` maps the
     rubric's ids to functions whose docstring is the sentence that the student reads. All functions are at the top level of
     their modules, so that the record can travel to another process."""
 
@@ -51,6 +57,7 @@ class Homework:
     summarise: Callable[[Case, Assignment], Mapping[str, RunSummary]]
     exhibit: Callable[[Case, Assignment], Exhibit]
     band_points: Callable[[Case, Assignment], Mapping[tuple[str, str], tuple[Ints, Floats]]]
+    share_of_data: Callable[[Mapping[str, Definition], First], First] = as_the_profile_says
 
 
 def passed(*findings: Finding) -> Verdict:

@@ -75,11 +75,12 @@ def observe(submission: Submission, setup: Setup, progress: Progress) -> Path:
         extraction.write(found, folder / _FOUND)
         rng = np.random.default_rng(secrets.randbits(128))
         questions = setup.homework.draw(found.definitions, rng)
+        plan = replace(setup.plan, first=setup.homework.share_of_data(found.definitions, setup.plan.first))
         ask = (questions, setup.plan, setup.homework.probes, setup.assignment.probe_seconds, folder / "probes")
         with threads(1) as beside:  # the probes need nothing of the run
             asked = beside.submit(probing.ask, *ask)
             progress("running")
-            execution.execute(submission.notebook, setup.plan, folder / "execution")
+            execution.execute(submission.notebook, plan, folder / "execution")
             progress("probing")
             asked.result()
 

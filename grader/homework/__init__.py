@@ -8,7 +8,7 @@ from pathlib import Path
 from grader.contract import Check, Homework, failed
 from grader.homework import batch_norm, conclusions, fit_generator, fit_gradients, fit_validation, notebook, raw, relu
 from grader.homework.exhibit import band_points, exhibit, summarise
-from grader.homework.questions import draw
+from grader.homework.questions import draw, share_of_data
 from grader.homework.wanted import NAMES
 from grader.records import Case, Finding, Verdict, say
 
@@ -54,6 +54,7 @@ HOMEWORK = Homework(
     thresholds=frozenset({"largest_epsilon"}),
     probes=Path(__file__).parent / "probes",
     draw=draw,
+    share_of_data=share_of_data,
     effort=_experiments,
     gate=_unless_begun,
     checks=_CHECKS,

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from grader.contract import First
 from grader.formats.code import parsed
 from grader.homework.expected import LayerPlan, Task
 from grader.records import Definition, Evidence, Question
@@ -32,6 +33,18 @@ def draw(definitions: Mapping[str, Definition], rng: np.random.Generator) -> tup
     """One question for each definition that was found."""
     makers = {"fit_generator": _fit_generator, "BatchNormFixed": _batch_norm, "preprocess": _preprocess}
     return tuple(makers[name](definition, rng) for name, definition in definitions.items())
+
+
+def share_of_data(definitions: Mapping[str, Definition], first: First) -> First:
+    """How much of the data a notebook is run with instead of `first`: all of a part whose numbers its training counts with.
+    A sum that is divided by 10,000 is no mean on fewer."""
+    definition = definitions.get("fit_generator")
+    if first is None or definition is None:
+        return first
+    held, (train, _, whole) = _held(definition.source), first
+    if held & {EPOCH, _TRAIN}:
+        return None
+    return (train, whole, whole) if held & {VALIDATION, _TEST} else first
 
 
 def _word(rng: np.random.Generator) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from grader.homework.fit_analysis import _selects
 from grader.homework.moments import logs_later
-from grader.homework.questions import draw, largest_bound, largest_interval
+from grader.homework.questions import draw, largest_bound, largest_interval, share_of_data
 from grader.records import Definition, Question
 
 CANDIDATES = np.array([9.0, 5.0, 4.0, 3.0, 2.0])  # before training, in the middle and at the end of two epochs
@@ -71,9 +71,12 @@ def test_how_often_something_is_logged_is_found_in_the_code(code: str, interval:
     assert largest_interval(code) == interval
 
 
+def definition(code: str) -> Definition:
+    return Definition(wanted="fit_generator", name="fit_generator", source=code, cell=1, line=1, normal="")
+
+
 def drawn(code: str) -> Question:
-    definition = Definition(wanted="fit_generator", name="fit_generator", source=code, cell=1, line=1, normal="")
-    (question,) = draw({"fit_generator": definition}, np.random.default_rng(7))
+    (question,) = draw({"fit_generator": definition(code)}, np.random.default_rng(7))
     return question
 
 
@@ -104,6 +107,27 @@ def test_code_that_counts_with_the_homeworks_numbers_is_asked_with_as_many_batch
     assert len(question.arrays["main_y_train"]) == len(question.arrays["second_y_train"]) == 60000
     assert len(question.arrays["main_y_validation"]) == 10000
     assert cast("Any", question.settings["scenarios"])[0]["batch_size"] == 128
+
+
+@pytest.mark.parametrize(
+    ("code", "share"),
+    [
+        ("mean = total / 79", (2400, 10000, 10000)),
+        ("accuracy = hits / 10_000", (2400, 10000, 10000)),
+        ("for i in range(469):\n    pass", None),
+        ("mean = total / 60000 + validation / 10000", None),
+        ("if step % 50 == 0:\n    pass", (2400, 1168, 10000)),
+    ],
+)
+def test_a_part_of_the_data_is_whole_where_the_training_counts_with_its_numbers(
+    code: str, share: tuple[int, int, int] | None
+) -> None:
+    assert share_of_data({"fit_generator": definition(code)}, (2400, 1168, 10000)) == share
+
+
+def test_all_the_data_stay_all_and_what_is_not_defined_changes_nothing() -> None:
+    assert share_of_data({"fit_generator": definition("mean = total / 79")}, None) is None
+    assert share_of_data({}, (2400, 1168, 10000)) == (2400, 1168, 10000)
 
 
 def test_code_that_names_a_later_step_may_log_again() -> None:

@@ -121,6 +121,13 @@ def test_a_loop_over_batches_that_were_counted_outside_finds_them_all(library: L
         library.train(lambda: sequence[count])
 
 
+def test_a_loop_that_knows_how_many_batches_of_training_images_there_are_finds_them_all(library: Library) -> None:
+    sequence = library.sequence(600)
+    assert library.train(lambda: [sequence[index] for index in range(75)]) == [(8, 8)] * 75
+    with pytest.raises(IndexError):
+        library.train(lambda: sequence[75])
+
+
 def test_a_sequence_that_counted_its_batches_when_it_was_made_is_short_too(monkeypatch: pytest.MonkeyPatch) -> None:
     def make(self: Any, images: Any, labels: Any, batch_size: int, preprocess: Any = None) -> None:
         Base.__init__(self, images, labels, batch_size, preprocess)
