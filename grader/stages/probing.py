@@ -10,18 +10,16 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
-from numpy.typing import NDArray
 
 from grader import store
 from grader.errors import CannotWrite, GraderError, ProbeFailed
+from grader.formats.arrays import StoredArrays
 from grader.language import noted
 from grader.records import Definition, Evidence, Fault, FaultKind, Question, Resources
 from grader.sandbox import MECHANISMS, Box, Completed, Mount, Program, run
@@ -30,7 +28,6 @@ from grader.sandbox.plan import Plan
 
 _ANSWER_BYTES = 64 << 20
 _FAULTS_BYTES = 1 << 20
-_MOST_ARRAYS = 10_000
 _FILES = 50
 _SAYS = {
     FaultKind.TIMED_OUT: noted("It did not come to an end in time on a small input."),
@@ -176,56 +173,6 @@ def _read_one(folder: Path) -> Evidence:
         logs=answer / "logs",
         faults=_faults(answer, definition),
     )
-
-
-def _opened(path: Path) -> NpzFile | None:
-    """An .npz as `np.savez` writes it: nothing is packed, and its members weigh no more than the file together."""
-    try:
-        if path.read_bytes().count(b"PK\x01\x02") > _MOST_ARRAYS:  # before zipfile makes a record of each
-            return None
-        with zipfile.ZipFile(path) as bundle:
-            members = bundle.infolist()
-        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-            return None
-        if sum(member.file_size for member in members) > path.stat().st_size:
-            return None
-        file = np.load(path, allow_pickle=False)
-    except Exception:  # noqa: BLE001 - as below
-        return None
-    return file if isinstance(file, NpzFile) else None
-
-
-class StoredArrays(Mapping[str, "NDArray[np.generic]"]):
-    """Numeric arrays of an .npz by name, each read when it is first asked for: most verdicts need few of them. What is
-    not numeric, or broken, is not there; of a file that cannot be read, or that unpacks to more than it weighs, nothing is."""
-
-    def __init__(self, path: Path) -> None:
-        self._held: dict[str, NDArray[np.generic] | None] = {}
-        self._file = _opened(path)
-        self._names = tuple(self._file.files) if self._file is not None else ()
-
-    def __getitem__(self, name: str) -> NDArray[np.generic]:
-        if name not in self._held:
-            self._held[name] = self._read(name)
-        found = self._held[name]
-        if found is None:
-            raise KeyError(name)
-        return found
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name in self._names if name in self)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def _read(self, name: str) -> NDArray[np.generic] | None:
-        if self._file is None or name not in self._names:
-            return None
-        try:
-            array: Any = self._file[name]  # bytes, where a member is no array
-        except Exception:  # noqa: BLE001 - a hostile header ends NumPy and Python's parser in ways that nobody lists
-            return None
-        return array if isinstance(array, np.ndarray) and array.dtype.kind in "biuf" else None
 
 
 def _faults(answer: Path, definition: Definition) -> Mapping[str, Fault]:
