@@ -74,7 +74,7 @@ _BACKWARD: dict[str, Callable[[Floats, Floats], Floats]] = {  # (output, gradien
     "relu": lambda a, g: g * (a > 0),
     "tanh": lambda a, g: g * (1.0 - a * a),
     "sigmoid": lambda a, g: g * a * (1.0 - a),
-    "softmax": lambda a, g: a * (g - (g * a).sum(axis=1, keepdims=True)),
+    "softmax": lambda a, g: a * (g - (g * a).sum(axis=-1, keepdims=True)),
 }
 
 
@@ -87,8 +87,13 @@ def forward(layers: Sequence[LayerPlan], parameters: Sequence[Floats], x: Floats
         if layer.kind == "dense":
             values.append(_FORWARD[layer.activation](values[-1] @ first + second))
         else:
-            values.append(_normalise(values[-1])[0] * second + first)
+            values.append(_normalise(values[-1])[0] * _spread(second) + _spread(first))
     return values
+
+
+def _spread(scalar: Floats) -> Floats:
+    """A scalar, or one for each batch, as a factor of all values of the batch."""
+    return scalar[..., np.newaxis, np.newaxis]
 
 
 def _normalise(x: Floats) -> tuple[Floats, Floats]:
@@ -120,7 +125,8 @@ def correct(probabilities: Floats, labels: Ints) -> Floats:
 
 
 def gradients(layers: Sequence[LayerPlan], parameters: Sequence[Floats], x: Floats, labels: Ints) -> Step:
-    """Gradients of the *sum* of the per-sample losses: what a tape gives for the vector that Keras's loss returns."""
+    """Gradients of the *sum* of the per-sample losses: what a tape gives for the vector that Keras's loss returns. Of several
+    steps at a time, where parameters, x and labels have one more axis in front."""
     values = forward(layers, parameters, x)
     flow = _loss_gradient(values[-1], labels)
     found: list[Floats] = [np.zeros(0)] * len(parameters)
@@ -138,10 +144,10 @@ def gradients(layers: Sequence[LayerPlan], parameters: Sequence[Floats], x: Floa
 
 
 def _loss_gradient(probabilities: Floats, labels: Ints) -> Floats:
-    clipped = _clipped(probabilities)
-    result = 1.0 / clipped.sum(axis=1, keepdims=True) * np.ones_like(clipped)
-    rows = np.arange(len(labels))
-    result[rows, labels] -= 1.0 / clipped[rows, labels]
+    clipped, at = _clipped(probabilities), labels[..., np.newaxis]
+    result = 1.0 / clipped.sum(axis=-1, keepdims=True) * np.ones_like(clipped)
+    of_labels = np.take_along_axis(result, at, axis=-1) - 1.0 / np.take_along_axis(clipped, at, axis=-1)
+    np.put_along_axis(result, at, of_labels, axis=-1)
     return np.where((probabilities < _CLIP) | (probabilities > 1.0 - _CLIP), 0.0, result)
 
 
@@ -152,10 +158,10 @@ def _layer_gradients(
     x, out = values
     if layer.kind == "dense":
         dz = _BACKWARD[layer.activation](out, flow)
-        return dz @ parameters[0].T, x.T @ dz, dz.sum(axis=0, keepdims=True)
-    (normed, deviation), dn = _normalise(x), flow * parameters[1]
+        return dz @ parameters[0].mT, x.mT @ dz, np.add.reduce(dz, axis=-2, keepdims=True)
+    (normed, deviation), dn = _normalise(x), flow * _spread(parameters[1])
     dx = (dn - _mean(dn) - normed * _mean(dn * normed)) / deviation
-    return dx, np.asarray(flow.sum()), np.asarray((flow * normed).sum())
+    return dx, np.asarray(flow.sum(axis=(-2, -1))), np.asarray((flow * normed).sum(axis=(-2, -1)))
 
 
 class Sgd:
@@ -222,6 +228,62 @@ def train(task: Task) -> Training:
             parameters = optimizer.update(parameters, epochs[-1][-1].gradients)
         validated.append(parameters)
     return whole_training(epochs, validated)
+
+
+_FOLLOWED = 1e-7  # of the way that weights go; a hundred steps of it are a hundredth of what is called the same
+_AT_ONCE = 1 << 19  # numbers of input that are gone through at a time
+
+
+def followed(task: Task, seen: Parameters) -> Training | None:
+    """What `train` gives, up to rounding, where these are the parameters [steps + 1, ...] that it has at each step and in the
+    end: a tenth of its time, since all gradients are found at once. None where the course's method goes another way."""
+    parts = batches(*task.train, task.batch_size)
+    count, steps = len(parts), len(parts) * task.epochs
+    if len(seen[0]) != steps + 1:
+        return None
+    found: list[Step | None] = [None] * steps
+    for at in _stretches(parts, steps):
+        x, labels = np.stack([parts[i % count][0] for i in at]), np.stack([parts[i % count][1] for i in at])
+        stack = gradients(task.layers, tuple(p[at] for p in seen), x, labels)
+        for place, i in enumerate(at):
+            found[i] = _at(stack, place)
+    whole = [step for step in found if step is not None]
+    if not _goes_on(task, whole, seen):
+        return None
+    epochs = [whole[i : i + count] for i in range(0, steps, count)]
+    return whole_training(epochs, [tuple(p[i] for p in seen) for i in range(count, steps + 1, count)])
+
+
+def _stretches(parts: Sequence[tuple[Floats, Ints]], steps: int) -> list[list[int]]:
+    """The numbers of steps, those together that have as many samples, and no more of them than fit."""
+    found: list[list[int]] = []
+    for size in {len(x) for x, _ in parts}:
+        alike = [i for i in range(steps) if len(parts[i % len(parts)][0]) == size]
+        most = max(1, _AT_ONCE // max(1, size * parts[0][0].shape[-1]))
+        found += [alike[i : i + most] for i in range(0, len(alike), most)]
+    return found
+
+
+def _at(stack: Step, place: int) -> Step:
+    return Step(
+        parameters=tuple(p[place] for p in stack.parameters),
+        gradients=tuple(g[place] for g in stack.gradients),
+        losses=stack.losses[place],
+        correct=stack.correct[place],
+    )
+
+
+def _goes_on(task: Task, steps: Sequence[Step], seen: Parameters) -> bool:
+    """Whether the optimizer takes the first parameters of the task, and those of each step, to the next ones."""
+    optimizer = OPTIMIZERS[task.optimizer](task.rate)
+    flat = np.concatenate([p.reshape(len(p), -1) for p in seen], axis=1)
+    first = np.concatenate([p.ravel() for p in task.parameters])
+    expected = [first]
+    for before, step in zip(flat, steps, strict=False):
+        gradient = np.concatenate([g.ravel() for g in step.gradients])
+        expected += optimizer.update((before,), (gradient,))
+    way = np.abs(flat - first).max()
+    return bool((np.abs(np.stack(expected) - flat) <= _FOLLOWED * way).all())
 
 
 def whole_training(epochs: Sequence[Sequence[Step]], validated: Sequence[Parameters]) -> Training:

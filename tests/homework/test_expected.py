@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +71,64 @@ def test_training_lowers_the_loss_and_reports_every_epoch(optimizer: str) -> Non
     assert len(result.validated) == 30
     first, last = (expected.evaluate(task(optimizer), result.validated[i])[0] for i in (0, -1))
     assert last < first
+
+
+def seen(training: expected.Training) -> expected.Parameters:
+    """The parameters at each step of a training and in the end, stacked."""
+    moments = [*(step.parameters for step in training.steps), training.final]
+    return tuple(np.stack(values) for values in zip(*moments, strict=True))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("size", [3, 8, 10, 30])
+def test_a_training_that_is_followed_is_the_one_that_is_computed(
+    monkeypatch: pytest.MonkeyPatch, optimizer: str, size: int
+) -> None:
+    monkeypatch.setattr(expected, "_AT_ONCE", 100)
+    plan = replace(task(optimizer), epochs=3, batch_size=size)
+    computed = expected.train(plan)
+    along = expected.followed(plan, seen(computed))
+    assert along is not None
+    for a, b in zip(along.steps, computed.steps, strict=True):
+        every = zip(
+            (*a.parameters, *a.gradients, a.losses, a.correct),
+            (*b.parameters, *b.gradients, b.losses, b.correct),
+            strict=True,
+        )
+        for one, other in every:
+            assert one.shape == other.shape
+            assert one == pytest.approx(other, rel=1e-9, abs=1e-12)
+    for one, other in zip((*along.validated, along.final), (*computed.validated, computed.final), strict=True):
+        assert all(np.array_equal(p, q) for p, q in zip(one, other, strict=True))
+    assert along.train_loss == pytest.approx(computed.train_loss)
+    assert along.train_accuracy == pytest.approx(computed.train_accuracy)
+
+
+OTHERWISE = {
+    "one weight at one step": lambda s: s[0].__setitem__((2, 1, 1), s[0][2, 1, 1] + 1e-5),
+    "the last weights": lambda s: s[4].__setitem__(-1, s[4][-2]),
+    "the first weights": lambda s: [p.__setitem__(0, p[0] + 1e-5) for p in s],
+    "weights that are not finite": lambda s: s[1].__setitem__(3, np.nan),
+    "another gamma": lambda s: s[3].__setitem__(1, 1.2),
+}
+
+
+@pytest.mark.parametrize("change", OTHERWISE.values(), ids=OTHERWISE)
+def test_a_training_that_goes_another_way_is_not_followed(change: Callable[[expected.Parameters], object]) -> None:
+    plan = task()
+    stack = seen(expected.train(plan))
+    assert expected.followed(plan, stack) is not None
+    change(stack)
+    assert expected.followed(plan, stack) is None
+
+
+def test_a_training_of_another_length_or_other_batches_is_not_followed() -> None:
+    plan = task()
+    stack = seen(expected.train(plan))
+    assert expected.followed(plan, tuple(p[:-1] for p in stack)) is None
+    backwards = replace(plan, train=(plan.train[0][::-1], plan.train[1][::-1]))
+    assert expected.followed(backwards, stack) is None
+    assert expected.followed(replace(plan, rate=0.0101), stack) is None
 
 
 def test_a_histogram_is_told_from_that_of_scaled_and_of_other_values() -> None:
