@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from grader.homework.expected import Parameters, Task, Training
 from grader.homework.questions import task_of
-from grader.homework.series import is_histogram_of, is_nan, size
+from grader.homework.series import bad_points, is_histogram_of, size
 from grader.homework.traced import Traced, Validated, traced
 from grader.records import Evidence, Floats, Histograms, Run, Scalars
 
@@ -215,7 +215,7 @@ class _Values:
 
 def _other_kind(series: Histograms, training: Training, iterations: Sequence[int]) -> str:
     """Names for what a tag holds when it is no gradient, to say something helpful. The last point is looked at."""
-    if not len(series.buckets) or not len(series.buckets[-1]) or any(is_nan(buckets) for buckets in series.buckets):
+    if not len(series.buckets) or not len(series.buckets[-1]) or any(bad_points(series)):
         return "unknown"
     at, last = iterations[-1], series.buckets[-1]
     if not 0 <= at < len(training.steps):

@@ -16,7 +16,7 @@ from grader.homework.fit_analysis import LIBRARY_SUFFIXES, Analysis, TagReading,
 from grader.homework.fit_generator import WANTED, ready
 from grader.homework.moments import logs_later, waits
 from grader.homework.questions import largest_interval
-from grader.homework.series import is_nan, size
+from grader.homework.series import bad_points, is_nan, sizes
 from grader.homework.variables import gradient_places, library_places, variables_of
 from grader.language import counted, listed, noted
 from grader.records import Case, Finding, ModelUse, Run, Verdict, say
@@ -78,10 +78,9 @@ def _hidden_nan(runs: Iterable[Run], case: Case) -> list[Finding]:
 
 def _hides_nan_at(run: Run, case: Case) -> int | None:
     library, gradients = library_places(model_of(case, run.name)), gradient_places(case, run)
-    spoilt = {
-        int(s) for h in run.histograms if h.tag in library for s, b in zip(h.steps, h.buckets, strict=True) if is_nan(b)
-    }
-    own = [h for h in run.histograms if h.tag in gradients]
+    weights = [h for h in run.histograms if h.tag in library]
+    spoilt = {int(s) for h in weights for s, bad in zip(h.steps, bad_points(h), strict=True) if bad}
+    own = [h for h in run.histograms if h.tag in gradients] if spoilt else []
     points = [(int(s), b) for h in own for s, b in zip(h.steps, h.buckets, strict=True) if int(s) in spoilt and len(b)]
     return min(s for s, _ in points) if points and not any(is_nan(b) for _, b in points) else None
 
@@ -294,14 +293,16 @@ def _lacking(run: Run, case: Case, epochs: int) -> int:
     model = model_of(case, run.name)
     if _is_too_short_to_log(model, case, epochs):
         return 0
-    sizes = [count for _, count in variables_of(model)] if model else []
+    wanted = [count for _, count in variables_of(model)] if model else []
     library = library_places(model)
-    held = [max((size(b) for b in h.buckets), default=0) for h in run.histograms if h.tag not in library]
-    lacking = sum(max(0, sizes.count(s) - held.count(s)) for s in set(sizes))
+    held = [max(sizes(h), default=0) for h in run.histograms if h.tag not in library]
+    lacking = sum(max(0, wanted.count(s) - held.count(s)) for s in set(wanted))
     if not lacking:
         return 0
-    wild = sum(1 for h in run.histograms if h.tag not in library and any(is_nan(b) for b in h.buckets))
-    others = sum(max(0, held.count(s) - sizes.count(s)) for s in set(held))  # a layer may have variables of other sizes
+    wild = sum(1 for h in run.histograms if h.tag not in library and any(bad_points(h)))
+    others = sum(
+        max(0, held.count(s) - wanted.count(s)) for s in set(held)
+    )  # a layer may have variables of other sizes
     own = 2 * sum(1 for layer in model.layers if layer.origin == "__main__") if model else 0
     return max(0, lacking - max(wild, min(others, own)) - _without_gradient(model, case))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from grader.records import Floats, Histograms
@@ -52,10 +54,10 @@ def is_histogram_of(buckets: Floats, values: Floats, tolerance: float, usual: fl
     if not len(buckets) or size(buckets) != values.size:
         return False
     low, high = float(values.min()), float(values.max())
-    scale = max(abs(low), abs(high), usual)
-    if not (close(buckets[0, 0], low, tolerance, scale) and close(buckets[-1, 1], high, tolerance, scale)):
+    exact = tolerance * max(abs(low), abs(high), usual)
+    if not (abs(buckets[0, 0] - low) <= exact and abs(buckets[-1, 1] - high) <= exact):
         return False
-    if low == high or high - low <= tolerance * scale:
+    if low == high or high - low <= exact:
         return True
     moved = np.abs(np.cumsum(buckets[:, 2] - counts(values, len(buckets)))).sum()
     return bool(moved <= max(2.0, 0.02 * values.size))
@@ -66,7 +68,23 @@ def is_nan(buckets: Floats) -> bool:
     return bool(len(buckets)) and not bool(np.isfinite(buckets[:, :2]).all())
 
 
+@lru_cache(maxsize=256)
+def bad_points(series: Histograms) -> tuple[bool, ...]:
+    """For each histogram of a series whether one of its values was NaN or infinite."""
+    if not series.buckets or np.isfinite(np.concatenate(series.buckets)[:, :2]).all():
+        return (False,) * len(series.buckets)
+    return tuple(map(is_nan, series.buckets))
+
+
+@lru_cache(maxsize=256)
+def sizes(series: Histograms) -> tuple[int, ...]:
+    """How many values each histogram of a series holds; 0 where one of them is NaN."""
+    if len({len(buckets) for buckets in series.buckets}) == 1:
+        return tuple(map(int, np.stack(series.buckets)[:, :, 2].sum(axis=1)))
+    return tuple(map(size, series.buckets))
+
+
 def first_bad_step(series: Histograms) -> int | None:
     """The step of the first histogram with a value that is NaN or infinite."""
-    steps = zip(series.steps, series.buckets, strict=True)
-    return next((int(step) for step, buckets in steps if is_nan(buckets)), None)
+    bad = bad_points(series)
+    return int(series.steps[bad.index(True)]) if True in bad else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from grader.homework.common import evidence_for
 from grader.homework.experiments import model_of
 from grader.homework.fit_analysis import LIBRARY_SUFFIXES, Analysis, analyse
-from grader.homework.series import first_bad_step, is_nan, size
+from grader.homework.series import bad_points, first_bad_step, sizes
 from grader.records import Case, Histograms, Message, ModelUse, Run, say
 
 
@@ -72,7 +72,7 @@ def variables_of(model: ModelUse) -> Iterator[tuple[Place, int]]:
 
 def _may_hold(series: Histograms, count: int) -> bool:
     """Whether a histogram has that many values at every step where they can be counted."""
-    return all(is_nan(buckets) or size(buckets) == count for buckets in series.buckets)
+    return all(bad or held == count for bad, held in zip(bad_points(series), sizes(series), strict=True))
 
 
 # --- where NaN begins -------------------------------------------------------------------------------------------------

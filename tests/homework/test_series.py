@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from grader.homework.series import counts, middle
-from grader.records import Floats
+from grader.homework.series import bad_points, counts, first_bad_step, is_nan, middle, size, sizes
+from grader.records import Floats, Histograms
 
 VALUES = arrays(np.float64, st.integers(2, 300), elements=st.floats(-1e6, 1e6, allow_subnormal=False))
 
@@ -31,3 +31,18 @@ def test_the_middle_of_a_histogram_is_that_of_its_values_up_to_a_bucket(values: 
 def test_what_is_not_finite_or_empty_has_no_middle() -> None:
     for buckets in (np.empty((0, 3)), np.full((30, 3), np.nan), np.zeros((30, 3))):
         assert np.isnan(middle(buckets, 0.9)).all()
+
+
+EDGES = st.floats(-1e6, 1e6) | st.sampled_from([np.nan, np.inf, -np.inf])
+ROW = st.tuples(EDGES, EDGES, st.integers(0, 1000))
+BUCKETS = st.lists(st.lists(ROW, max_size=3).map(lambda rows: np.array(rows, np.float64).reshape(-1, 3)), max_size=5)
+
+
+@given(BUCKETS)
+def test_a_whole_series_is_looked_at_as_each_of_its_histograms(found: list[Floats]) -> None:
+    steps = 10 * np.arange(len(found))
+    series = Histograms(tag="x", steps=steps, buckets=tuple(found), times=np.zeros(len(found)))
+    bad = [is_nan(buckets) for buckets in found]
+    assert list(bad_points(series)) == bad
+    assert list(sizes(series)) == [size(buckets) for buckets in found]
+    assert first_bad_step(series) == next((step for step, is_bad in zip(steps, bad, strict=True) if is_bad), None)
