@@ -398,7 +398,7 @@ def _value(value: Any, plugin: str) -> float | Floats | None:
 
 def _counted(number: float | Floats | None) -> float | Floats | None:
     """The value, unless it is a histogram whose counts are no counts."""
-    if isinstance(number, np.ndarray) and not (np.isfinite(number[:, 2]) & (number[:, 2] >= 0)).all():
+    if isinstance(number, np.ndarray) and len(number) and not 0 <= number[:, 2].min() <= number[:, 2].max() < np.inf:
         raise _BrokenValueError(say("a histogram with counts that are negative, infinite or NaN"))
     return number
 
@@ -446,8 +446,11 @@ def _numbers(tensor: Any, count: int) -> Floats:
             raise _BrokenValueError(
                 say("{size} bytes for {count} numbers", size=len(tensor.tensor_content), count=count)
             )
+        numbers = np.frombuffer(tensor.tensor_content, dtype)
+        if dtype == np.float64:
+            return numbers
         with np.errstate(invalid="ignore"):  # signalling NaNs
-            return np.frombuffer(tensor.tensor_content, dtype).astype(np.float64)
+            return numbers.astype(np.float64)
     listed = np.array(tensor.float_val if tensor.dtype == _FLOAT else tensor.double_val, np.float64)
     if listed.size > count or (count and not listed.size):
         raise _BrokenValueError(say("a list of {size} for {count} numbers", size=listed.size, count=count))

@@ -325,7 +325,8 @@ def _only_comments(source: str) -> str:
     strings = [n.value.value for n in body if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)]
     comments = [line.strip().lstrip("#") for line in source.splitlines() if line.strip().startswith("#")]
     if len(strings) < len(body) or any(not isinstance(s, str) for s in strings):  # it does something
-        return "\n\n".join(filter(None, (_from_mark("\n".join(comments)), _shown_texts(body))))
+        shown = _shown_texts(body) if any(name in source for name in _SHOWN_BY) else ""
+        return "\n\n".join(filter(None, (_from_mark("\n".join(comments)), shown)))
     return "\n".join([*comments, *map(str, strings)])
 
 
@@ -352,6 +353,7 @@ class _Given:
     text: str
 
     @classmethod
+    @lru_cache(maxsize=1)
     def of(cls, template: tuple[Cell, ...]) -> _Given:
         texts = [_plain(cell.source) for cell in template if cell.kind is CellKind.MARKDOWN]
         lines = frozenset(key for text in texts for line in text.splitlines() if (key := _key(line)))

@@ -29,14 +29,22 @@ def _code() -> str:
     return receipt.contents_digest([Path(__file__).parents[1]])
 
 
+@cache
+def _fields(kind: type) -> tuple[str, ...] | None:
+    """The fields of records of a kind; None where it is no kind of record."""
+    return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None
+
+
 def _parts(value: object) -> Iterator[bytes]:
     """A value in bytes that no other value has, as far as pictures are concerned."""
-    if isinstance(value, np.ndarray):
+    if isinstance(value, _PLAIN):
+        yield repr(value).encode("utf-8", "backslashreplace")
+    elif isinstance(value, np.ndarray):
         yield f"{value.dtype}{value.shape}".encode()
         yield value.tobytes()
-    elif dataclasses.is_dataclass(value):
-        for field in dataclasses.fields(value):
-            yield from _parts(getattr(value, field.name))
+    elif (fields := _fields(type(value))) is not None:  # type: ignore[arg-type]
+        for field in fields:
+            yield from _parts(getattr(value, field))
     elif isinstance(value, Mapping):
         yield from _parts(tuple(value.items()))
     elif isinstance(value, tuple) and not all(isinstance(part, _PLAIN) for part in value):
