@@ -116,7 +116,7 @@ def _assignment(folder: Path, raw: dict[str, Any]) -> Assignment:
         library=str(raw["library"]),
         epochs=int(raw["epochs"]),
         seed=int(raw["seed"]),
-        criteria=_criteria(raw["criteria"]),
+        criteria=_criteria(raw["criteria"], raw.get("parts", {})),
         concerns={item["id"]: tuple(item.get("runs", ())) for item in raw["criteria"]},
         experiments=tuple(_experiment(item) for item in raw["experiments"]),
         profiles={name: _profile(name, values) for name, values in profiles.items()},
@@ -164,18 +164,25 @@ def _experiment(raw: Mapping[str, Any]) -> Experiment:
     return Experiment(**{**raw, **lists})
 
 
-def _criteria(raw: list[dict[str, Any]]) -> tuple[Criterion, ...]:
-    criteria = tuple(_criterion(number, c) for number, c in enumerate(raw, start=1))
+def _criteria(raw: list[dict[str, Any]], headings: Mapping[str, Any]) -> tuple[Criterion, ...]:
+    criteria = tuple(_criterion(number, c, headings) for number, c in enumerate(raw, start=1))
     if len({criterion.id for criterion in criteria}) != len(criteria):
         raise ValueError("a criterion stands twice")
     return criteria
 
 
-def _criterion(number: int, raw: Mapping[str, Any]) -> Criterion:
+def _criterion(number: int, raw: Mapping[str, Any], headings: Mapping[str, Any]) -> Criterion:
     name = f"the criterion {raw['id']}" if "id" in raw else f"criterion {number}"
     lacking = [key for key in ("id", "part", "title", "points") if key not in raw]
     if lacking:
         raise ValueError(f"{name} lacks {', '.join(lacking)}")
     if not isinstance(raw["points"], int) or raw["points"] < 0:
         raise ValueError(f"the points of {name} are no whole number from 0 on")
-    return Criterion(id=str(raw["id"]), part=str(raw["part"]), title=str(raw["title"]), points=raw["points"])
+    part = str(raw["part"])
+    return Criterion(
+        id=str(raw["id"]),
+        part=part,
+        title=str(raw["title"]),
+        points=raw["points"],
+        heading=str(headings.get(part, "")),
+    )

@@ -432,12 +432,13 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criterion:
-    """A line of the rubric."""
+    """A line of the rubric. `heading` is what its part is called where the rubric says so."""
 
     id: str
     part: str
     title: str
     points: int
+    heading: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from grader.cli import main
 from grader.errors import BrokenReference, GraderError, UsageError
 from grader.places import reference_folder
 from grader.records import Reference
+from grader.reporting.view import part_words
 from grader.store import bands_path, read_reference
 
 TEXT = (reference_folder() / "assignment.toml").read_text(encoding="utf-8")
@@ -176,3 +177,11 @@ def test_mistyped_bands_are_read_or_refused(tmp_path_factory: pytest.TempPathFac
     except BrokenReference:
         return
     assert all(len(band.low) == len(band.steps) for band in read.bands.values())
+
+
+def test_a_part_is_called_as_the_rubric_says_or_by_its_own_name(tmp_path: Path) -> None:
+    put(tmp_path / "utils.py", b"")
+    put(tmp_path / "assignment.toml", TEXT.replace('relu = "Two ReLUs"\n', "").encode())
+    words = {criterion.part: part_words(criterion) for criterion in load_assignment(tmp_path).criteria}
+    assert words["raw"] == "Raw data"
+    assert words["relu"] == "Relu"

@@ -96,7 +96,7 @@ def _of_homework() -> Iterator[Placed]:
     assignment = load_assignment(reference_folder())
     rubric = (
         assignment.name,
-        *(part_words(c.part) for c in assignment.criteria),
+        *(part_words(c) for c in assignment.criteria),
         *(c.title for c in assignment.criteria),
     )
     claims = (inspect.cleandoc(check.__doc__ or "").splitlines()[0] for check in HOMEWORK.checks.values())

@@ -66,11 +66,12 @@ def class_view(grades: Sequence[Grade]) -> ClassView:
     graded = [grade for grade in grades if grade.error is None]
     columns = _columns(graded)
     bars = _bars(graded)
+    by_part = [list(group) for _, group in groupby(columns, key=lambda criterion: criterion.part)]
     return ClassView(
         numbers=_numbers(grades, graded),
         bars=bars,
         histogram="; ".join(f"{bar.label} %: {bar.n}" for bar in bars),
-        parts=tuple((part_title(part), len(list(group))) for part, group in groupby(columns, key=lambda c: c.part)),
+        parts=tuple((part_title(group[0]), len(group)) for group in by_part),
         columns=columns,
         rows=tuple(_row(grade, columns) for grade in graded),
         ungraded=tuple((grade.id, report_href(grade.id), shown(grade.error)) for grade in grades if grade.error),

@@ -52,7 +52,7 @@ def _lines(report: Report, width: int) -> Iterator[str]:
     for judgement in grade.criteria:
         if judgement.criterion.part != part:
             part = judgement.criterion.part
-            yield from ("", flat(part_title(part)))
+            yield from ("", flat(part_title(judgement.criterion)))
         yield from _judgement(judgement, grade, width)
     if grade.remarks:
         yield from ("", tr("Remarks (they cost nothing)"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from grader.language import noted, shown, tr, tr_n
-from grader.records import Decision, Finding, Grade, Judgement, Message, Report, Severity, Status, Student
+from grader.records import Criterion, Decision, Finding, Grade, Judgement, Message, Report, Severity, Status, Student
 from grader.reporting.text import clip
 from grader.reporting.words import (
     SEVERITY_WORDS,
@@ -197,14 +197,14 @@ def criterion_anchor(criterion: str) -> str:
     return f"criterion-{criterion}"
 
 
-def part_title(part: str) -> str:
-    """`batch_norm` as `Batch norm`: a part's name for people."""
-    return tr(part_words(part))
+def part_title(criterion: Criterion) -> str:
+    return tr(part_words(criterion))
 
 
-def part_words(part: str) -> str:
-    words = part.replace("_", " ")
-    return words[:1].upper() + words[1:]
+def part_words(criterion: Criterion) -> str:
+    """What a criterion's part is called: as the rubric says, else `batch_norm` as `Batch norm`."""
+    words = criterion.part.replace("_", " ")
+    return criterion.heading or words[:1].upper() + words[1:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,14 +233,14 @@ def parts(report: Report, anchors: Anchors) -> tuple[PartView, ...]:
     """The criteria by part, in the rubric's order."""
     grouped = groupby(report.grade.criteria, key=lambda judgement: judgement.criterion.part)
     titles = {j.criterion.id: tr(j.criterion.title) for j in report.grade.criteria}
-    return tuple(_part(part, list(group), titles, anchors) for part, group in grouped)
+    return tuple(_part(list(group), titles, anchors) for _, group in grouped)
 
 
-def _part(part: str, judgements: list[Judgement], titles: dict[str, str], anchors: Anchors) -> PartView:
+def _part(judgements: list[Judgement], titles: dict[str, str], anchors: Anchors) -> PartView:
     earned = sum(judgement.points for judgement in judgements)
     most = sum(judgement.criterion.points for judgement in judgements)
     criteria = tuple(_criterion(judgement, titles, anchors) for judgement in judgements)
-    return PartView(title=part_title(part), points=points_of(earned, most), criteria=criteria)
+    return PartView(title=part_title(judgements[0].criterion), points=points_of(earned, most), criteria=criteria)
 
 
 def _criterion(judgement: Judgement, titles: dict[str, str], anchors: Anchors) -> CriterionView:

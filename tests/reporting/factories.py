@@ -59,6 +59,9 @@ def finding(**changes: Any) -> Finding:
     return replace(made, **changes)
 
 
+HEADINGS = {"relu": "Two ReLUs", "raw": "Raw data", "fit_generator": "The function fit_generator"}  # as the rubric says
+
+
 def judgement(  # noqa: PLR0917
     criterion: str = "fit.patched",
     status: Status = Status.PASSED,
@@ -71,7 +74,7 @@ def judgement(  # noqa: PLR0917
 ) -> Judgement:
     earned = (most if status is Status.PASSED else 0) if points is None else points
     return Judgement(
-        criterion=Criterion(id=criterion, part=part, title=title, points=most),
+        criterion=Criterion(id=criterion, part=part, title=title, points=most, heading=HEADINGS.get(part, "")),
         claim="After the run, Sequential.fit_generator is a function that the notebook defines.",
         status=status,
         points=earned,
