@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gettext
 import os
 import signal
 import sys
@@ -23,8 +24,25 @@ from grader import __version__, receipt, workplace
 from grader.descendants import end_descendants
 from grader.errors import CannotWrite, GraderError, UsageError, is_of_disk
 from grader.exports import FORMATS
-from grader.language import LANGUAGES, current, of_environment, say, shown, speak, tr
+from grader.language import CATALOGUES, DOMAIN, LANGUAGES, current, noted, of_environment, say, shown, speak, tr
 from grader.reporting.text import inert
+
+_OF_ARGPARSE = (  # its own words, which it looks up in the catalogues of the domain that is set
+    noted("usage: "),
+    noted("positional arguments"),
+    noted("options"),
+    noted("show this help message and exit"),
+    noted("show program's version number and exit"),
+    noted("the following arguments are required: %s"),
+    noted("unrecognized arguments: %s"),
+    noted("expected one argument"),
+    noted("expected at least one argument"),
+    noted("argument %(argument_name)s: %(message)s"),
+    noted("invalid choice: %(value)r (choose from %(choices)s)"),
+    noted("invalid %(type)s value: %(value)r"),
+    noted("not allowed with argument %s"),
+    noted("%(prog)s: error: %(message)s\n"),
+)
 
 
 class _Exact(argparse.ArgumentParser):
@@ -35,22 +53,28 @@ class _Exact(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    top = _Exact(prog="grader", description="Grades a deep-learning homework: notebooks and their TensorBoard logs.")
+    top = _Exact(
+        prog="grader", description=tr("Grades a deep-learning homework: notebooks and their TensorBoard logs.")
+    )
     top.add_argument("--version", action="version", version=f"grader {__version__}")
     verbs = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_grade(verbs.add_parser("grade", help="grade notebooks, folders and archives of submissions"))
-    _add_check(verbs.add_parser("check", help="grade one notebook and print the result"))
-    _add_export(verbs.add_parser("export", help="put what `grade` wrote into another program's format"))
-    _add_review(verbs.add_parser("review", help="take down what a person decides: points and a comment for an answer"))
-    _add_reference(verbs.add_parser("reference", help="work on the reference runs"))
+    _add_grade(verbs.add_parser("grade", help=tr("grade notebooks, folders and archives of submissions")))
+    _add_check(verbs.add_parser("check", help=tr("grade one notebook and print the result")))
+    _add_export(verbs.add_parser("export", help=tr("put what `grade` wrote into another program's format")))
+    _add_review(
+        verbs.add_parser("review", help=tr("take down what a person decides: points and a comment for an answer"))
+    )
+    _add_reference(verbs.add_parser("reference", help=tr("work on the reference runs")))
     _add_selftest(
-        verbs.add_parser("selftest", help="grade the corpus of situations and compare with what each must get")
+        verbs.add_parser("selftest", help=tr("grade the corpus of situations and compare with what each must get"))
     )
-    _add_tensorboard(verbs.add_parser("tensorboard", help="open submissions and the reference side by side"))
+    _add_tensorboard(verbs.add_parser("tensorboard", help=tr("open submissions and the reference side by side")))
     _add_student_package(
-        verbs.add_parser("student-package", help="pack what students need to check themselves, without the solution")
+        verbs.add_parser(
+            "student-package", help=tr("pack what students need to check themselves, without the solution")
+        )
     )
-    doctor = verbs.add_parser("doctor", help="say what this machine can do, and how to get what is missing")
+    doctor = verbs.add_parser("doctor", help=tr("say what this machine can do, and how to get what is missing"))
     _add_language(doctor)
     doctor.set_defaults(run="doctor")
     return top
@@ -62,20 +86,20 @@ def _add_grade(verb: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="PATH",
-        help="a notebook, a submission's folder or archive, or a folder of such",
+        help=tr("a notebook, a submission's folder or archive, or a folder of such"),
     )
     verb.add_argument(
-        "--out", type=Path, default=Path("reports"), metavar="DIR", help="where the results go (default: reports/)"
+        "--out", type=Path, default=Path("reports"), metavar="DIR", help=tr("where the results go (default: reports/)")
     )
     verb.add_argument(
-        "--jobs", type=_positive, default=None, metavar="N", help="submissions at a time (default: one a core)"
+        "--jobs", type=_positive, default=None, metavar="N", help=tr("submissions at a time (default: one a core)")
     )
     verb.add_argument(
         "--fail-under",
         type=float,
         default=None,
         metavar="POINTS",
-        help="exit with 1 when a submission has fewer points",
+        help=tr("exit with 1 when a submission has fewer points"),
     )
     _add_common(verb)
     verb.set_defaults(run="grade")
@@ -84,49 +108,55 @@ def _add_grade(verb: argparse.ArgumentParser) -> None:
 def _add_check(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("notebook", type=Path, metavar="NOTEBOOK")
     verb.add_argument(
-        "--logs", type=Path, default=None, metavar="DIR_OR_ARCHIVE", help="the logs that are handed in with it"
+        "--logs", type=Path, default=None, metavar="DIR_OR_ARCHIVE", help=tr("the logs that are handed in with it")
     )
     verb.add_argument(
         "--format",
         choices=("text", "json", "github", "gradescope", "junit"),
         default="text",
-        help="how the result is printed (default: text)",
+        help=tr("how the result is printed (default: text)"),
     )
     verb.add_argument(
-        "--watch", action="store_true", help="grade it again whenever it is saved, until Ctrl-C; its text at once"
+        "--watch", action="store_true", help=tr("grade it again whenever it is saved, until Ctrl-C; its text at once")
     )
     _add_common(verb)
     verb.set_defaults(run="check")
 
 
 def _add_export(verb: argparse.ArgumentParser) -> None:
-    verbs = verb.add_subparsers(dest="format", required=True, metavar="FORMAT", title="formats")
+    verbs = verb.add_subparsers(dest="format", required=True, metavar="FORMAT", title=tr("formats"))
     for form in FORMATS:
-        one = verbs.add_parser(form.name, help=form.says, description=f"{form.says[0].upper()}{form.says[1:]}.")
+        says = tr(form.says)
+        one = verbs.add_parser(form.name, help=says, description=f"{says[0].upper()}{says[1:]}.")
         if form.reads:
             one.add_argument(
-                "out", type=Path, metavar="OUT_DIR", help="what `grader grade --out` wrote, or one submission's folder"
+                "out",
+                type=Path,
+                metavar="OUT_DIR",
+                help=tr("what `grader grade --out` wrote, or one submission's folder"),
             )
         if form.fills:
-            one.add_argument("--fill", type=Path, required=True, metavar="DOWNLOADED.csv", help=form.fills)
+            one.add_argument("--fill", type=Path, required=True, metavar="DOWNLOADED.csv", help=tr(form.fills))
         if form.name == "canvas":
-            one.add_argument("--column", default=None, metavar="TITLE", help="the assignment, where there are several")
+            one.add_argument(
+                "--column", default=None, metavar="TITLE", help=tr("the assignment, where there are several")
+            )
         one.add_argument(
             "--into",
             type=Path,
             required=form.packed,
             metavar="FILE",
-            help="the file to write" if form.packed else "the file to write (default: standard output)",
+            help=tr("the file to write") if form.packed else tr("the file to write (default: standard output)"),
         )
         one.set_defaults(run="export")
 
 
 def _add_review(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("out", type=Path, metavar="DIR", help="the folder that `grade --out` wrote")
+    verb.add_argument("out", type=Path, metavar="DIR", help=tr("the folder that `grade --out` wrote"))
     way = verb.add_mutually_exclusive_group()
-    way.add_argument("--write", type=Path, metavar="FILE.csv", help="write all answers to a spreadsheet")
-    way.add_argument("--read", type=Path, metavar="FILE.csv", help="take the decisions from such a spreadsheet")
-    verb.add_argument("--by", metavar="NAME", help="who decides (default: the name of this login)")
+    way.add_argument("--write", type=Path, metavar="FILE.csv", help=tr("write all answers to a spreadsheet"))
+    way.add_argument("--read", type=Path, metavar="FILE.csv", help=tr("take the decisions from such a spreadsheet"))
+    verb.add_argument("--by", metavar="NAME", help=tr("who decides (default: the name of this login)"))
     _add_language(verb)
     verb.set_defaults(run="review")
 
@@ -134,19 +164,21 @@ def _add_review(verb: argparse.ArgumentParser) -> None:
 def _add_reference(verb: argparse.ArgumentParser) -> None:
     verbs = verb.add_subparsers(dest="reference_command", required=True, metavar="COMMAND")
     build = verbs.add_parser(
-        "build", help="run the reference solution and write the bands that curves are compared with"
+        "build", help=tr("run the reference solution and write the bands that curves are compared with")
     )
-    build.add_argument("--seeds", type=_positive, default=8, metavar="N", help="how many seeds (default: 8)")
-    build.add_argument("--jobs", type=_positive, default=None, metavar="N", help="runs at a time (default: one a core)")
+    build.add_argument("--seeds", type=_positive, default=8, metavar="N", help=tr("how many seeds (default: 8)"))
+    build.add_argument(
+        "--jobs", type=_positive, default=None, metavar="N", help=tr("runs at a time (default: one a core)")
+    )
     _add_common(build)
     build.set_defaults(run="reference")
 
 
 def _add_tensorboard(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("out", type=Path, metavar="DIR", help="the folder that grade wrote")
-    verb.add_argument("ids", nargs="*", metavar="ID", help="submissions by their names in it (default: all)")
+    verb.add_argument("out", type=Path, metavar="DIR", help=tr("the folder that grade wrote"))
+    verb.add_argument("ids", nargs="*", metavar="ID", help=tr("submissions by their names in it (default: all)"))
     verb.add_argument(
-        "--port", type=int, default=None, metavar="N", help="where to listen (default: TensorBoard's own)"
+        "--port", type=int, default=None, metavar="N", help=tr("where to listen (default: TensorBoard's own)")
     )
     _add_reference_folder(verb)
     verb.set_defaults(run="tensorboard")
@@ -154,43 +186,45 @@ def _add_tensorboard(verb: argparse.ArgumentParser) -> None:
 
 def _add_student_package(verb: argparse.ArgumentParser) -> None:
     default = Path("grader-for-students.zip")
-    verb.add_argument("--into", type=Path, default=default, metavar="FILE.zip", help=f"default: {default}")
+    verb.add_argument(
+        "--into", type=Path, default=default, metavar="FILE.zip", help=tr("default: {default}", default=str(default))
+    )
     _add_reference_folder(verb)
     verb.set_defaults(run="student_package")
 
 
 def _add_selftest(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("names", nargs="*", metavar="NAME", help="situations by name (default: all)")
+    verb.add_argument("names", nargs="*", metavar="NAME", help=tr("situations by name (default: all)"))
     verb.add_argument(
-        "--corpus", type=Path, default=Path("tests/situations"), metavar="DIR", help="default: tests/situations"
+        "--corpus", type=Path, default=Path("tests/situations"), metavar="DIR", help=tr("default: tests/situations")
     )
     verb.add_argument(
-        "--out", type=Path, default=None, metavar="DIR", help="keep notebooks, evidence and pages in this folder"
+        "--out", type=Path, default=None, metavar="DIR", help=tr("keep notebooks, evidence and pages in this folder")
     )
-    verb.add_argument("--jobs", type=_positive, default=None, metavar="N", help="at a time (default: one a core)")
+    verb.add_argument("--jobs", type=_positive, default=None, metavar="N", help=tr("at a time (default: one a core)"))
     _add_common(verb)
     verb.set_defaults(run="selftest", data="embedded")
 
 
 def _add_common(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--profile", default="fast", help="fast (a slice of the data, the default) or full")
+    verb.add_argument("--profile", default="fast", help=tr("fast (a slice of the data, the default) or full"))
     verb.add_argument(
         "--data",
         default="auto",
         metavar="auto|mnist|embedded|FILE.npz",
-        help="what the notebooks are run on (default: auto)",
+        help=tr("what the notebooks are run on (default: auto)"),
     )
     _add_reference_folder(verb)
     _add_language(verb)
     verb.add_argument(
         "--without-sandbox",
         action="store_true",
-        help="run notebooks unconfined where the sandbox is missing: only code that you trust",
+        help=tr("run notebooks unconfined where the sandbox is missing: only code that you trust"),
     )
     verb.add_argument(
         "--no-acceleration",
         action="store_true",
-        help="run library code as it is, operation by operation: same results, several times slower",
+        help=tr("run library code as it is, operation by operation: same results, several times slower"),
     )
 
 
@@ -199,7 +233,9 @@ def _add_language(verb: argparse.ArgumentParser) -> None:
         "--lang",
         choices=LANGUAGES,
         default=None,
-        help="the language of pages and terminal (default: each notebook's own; in the terminal, that of the locale)",
+        help=tr(
+            "the language of pages and terminal (default: each notebook's own; in the terminal, that of the locale)"
+        ),
     )
 
 
@@ -209,7 +245,7 @@ def _add_reference_folder(verb: argparse.ArgumentParser) -> None:
         type=Path,
         default=None,
         metavar="DIR",
-        help="the folder with assignment.toml (default: the grader's own)",
+        help=tr("the folder with assignment.toml (default: the grader's own)"),
     )
 
 
@@ -234,6 +270,8 @@ def _run(options: argparse.Namespace) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     speak(of_environment(os.environ))
+    gettext.bindtextdomain(DOMAIN, str(CATALOGUES))
+    gettext.textdomain(DOMAIN)
     options = parser().parse_args(argv)
     speak(getattr(options, "lang", None) or current())
     try:

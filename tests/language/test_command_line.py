@@ -1,0 +1,55 @@
+"""The command line speaks Russian where the locale does."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from collections.abc import Iterator
+
+import pytest
+
+from grader import cli
+from grader.language import ENGLISH, RUSSIAN, speak
+
+
+@pytest.fixture(autouse=True)
+def english_again() -> Iterator[None]:
+    yield
+    speak(ENGLISH)
+
+
+def helps(parser: argparse.ArgumentParser, name: str = "grader") -> Iterator[tuple[str, str]]:
+    """(command and option, what is said of it) of a parser and the commands below it."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            yield from ((f"{name} {said.dest}", str(said.help)) for said in action._choices_actions)
+            for verb, below in action.choices.items():
+                yield from helps(below, f"{name} {verb}")
+        elif action.help and not isinstance(action, argparse._HelpAction | argparse._VersionAction):
+            yield f"{name} {action.dest}", action.help
+
+
+def test_all_commands_and_options_are_explained_in_russian() -> None:
+    speak(ENGLISH)
+    english = dict(helps(cli.parser()))
+    speak(RUSSIAN)
+    russian = dict(helps(cli.parser()))
+    assert len(english) > 40
+    assert english.keys() == russian.keys()
+    assert [name for name in english if english[name] == russian[name]] == []
+
+
+def test_the_words_of_the_parser_itself_are_those_that_python_looks_up() -> None:
+    source = inspect.getsource(argparse)
+    assert [words for words in cli._OF_ARGPARSE if repr(words)[1:-1] not in source] == []
+
+
+def test_wrong_use_is_told_in_russian(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("LC_ALL", "ru_RU.UTF-8")
+    monkeypatch.delenv("LANGUAGE", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["grade", "--jobs", "none", "x.ipynb"])
+    told = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert told.startswith("использование: grader grade")
+    assert told.endswith("grader grade: ошибка: аргумент --jobs: нужно число не меньше 1\n")
