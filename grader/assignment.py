@@ -168,6 +168,9 @@ def _criteria(raw: list[dict[str, Any]], headings: Mapping[str, Any]) -> tuple[C
     criteria = tuple(_criterion(number, c, headings) for number, c in enumerate(raw, start=1))
     if len({criterion.id for criterion in criteria}) != len(criteria):
         raise ValueError("a criterion stands twice")
+    unknown = headings.keys() - {criterion.part for criterion in criteria}
+    if unknown:
+        raise ValueError(f"no criterion is of the part {min(unknown)}")
     return criteria
 
 

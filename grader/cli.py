@@ -32,7 +32,6 @@ _OF_ARGPARSE = (  # its own words, which it looks up in the catalogues of the do
     noted("positional arguments"),
     noted("options"),
     noted("show this help message and exit"),
-    noted("show program's version number and exit"),
     noted("the following arguments are required: %s"),
     noted("unrecognized arguments: %s"),
     noted("expected one argument"),
@@ -56,7 +55,12 @@ def parser() -> argparse.ArgumentParser:
     top = _Exact(
         prog="grader", description=tr("Grades a deep-learning homework: notebooks and their TensorBoard logs.")
     )
-    top.add_argument("--version", action="version", version=f"grader {__version__}")
+    top.add_argument(
+        "--version",
+        action="version",
+        version=f"grader {__version__}",
+        help=tr("show program's version number and exit"),
+    )
     verbs = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_grade(verbs.add_parser("grade", help=tr("grade notebooks, folders and archives of submissions")))
     _add_check(verbs.add_parser("check", help=tr("grade one notebook and print the result")))
@@ -270,6 +274,7 @@ def _run(options: argparse.Namespace) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     speak(of_environment(os.environ))
+    os.environ["LANGUAGE"] = current()  # which gettext asks before the locale
     gettext.bindtextdomain(DOMAIN, str(CATALOGUES))
     gettext.textdomain(DOMAIN)
     options = parser().parse_args(argv)

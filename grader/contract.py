@@ -31,7 +31,7 @@ from grader.stages.extraction import Names
 
 Check = Callable[[Case, Assignment], Verdict]
 RemarkCheck = Callable[[Case, Assignment], Iterable[Finding]]
-First = tuple[int, int, int] | None  # as `Plan.first`
+First = tuple[int, int, int] | None  # training images, test images, all test images; None is all (see `Plan.first`)
 
 
 def as_the_profile_says(definitions: Mapping[str, Definition], first: First) -> First:

@@ -29,6 +29,7 @@ from grader.records import (
     CellKind,
     Criterion,
     Decision,
+    Definition,
     Exhibit,
     Finding,
     Grade,
@@ -75,7 +76,7 @@ def observe(submission: Submission, setup: Setup, progress: Progress) -> Path:
         extraction.write(found, folder / _FOUND)
         rng = np.random.default_rng(secrets.randbits(128))
         questions = setup.homework.draw(found.definitions, rng)
-        plan = replace(setup.plan, first=setup.homework.share_of_data(found.definitions, setup.plan.first))
+        plan = _plan_of(found.definitions, setup)
         ask = (questions, setup.plan, setup.homework.probes, setup.assignment.probe_seconds, folder / "probes")
         with threads(1) as beside:  # the probes need nothing of the run
             asked = beside.submit(probing.ask, *ask)
@@ -85,6 +86,27 @@ def observe(submission: Submission, setup: Setup, progress: Progress) -> Path:
             asked.result()
 
     return store.evidence_folder(setup.evidence, evidence_key(submission, setup), make)
+
+
+def _plan_of(definitions: Mapping[str, Definition], setup: Setup) -> Plan:
+    """How a notebook with these definitions is run: on the whole data it may take as long as any profile lets it."""
+    share, profiles = setup.homework.share_of_data(definitions, setup.plan.first), setup.assignment.profiles.values()
+    if share == setup.plan.first:
+        return setup.plan
+    return replace(
+        setup.plan,
+        first=share,
+        seconds=max(profile.seconds for profile in profiles),
+        seconds_per_cell=max(profile.seconds_per_cell for profile in profiles),
+    )
+
+
+def _reference_of(definitions: Mapping[str, Definition], setup: Setup) -> Reference:
+    """What curves are compared with: those of a run on the whole data with the reference's runs on the whole data."""
+    if setup.plan.first is None or _plan_of(definitions, setup).first is not None:
+        return setup.reference
+    whole = next((profile.name for profile in setup.assignment.profiles.values() if not profile.train), "")
+    return store.read_reference(setup.assignment, whole, setup.data_name)
 
 
 def evidence_key(submission: Submission, setup: Setup) -> str:
@@ -134,7 +156,7 @@ def case_of(submission: Submission, folder: Path, setup: Setup) -> Case:
         definitions=found.definitions,
         extraction_faults=found.faults,
         evidence={name: answer.with_runs(_runs_of(answer.logs)) for name, answer in answers.items()},
-        reference=setup.reference,
+        reference=_reference_of(found.definitions, setup),
         template=template_of(setup.assignment.folder),
     )
 

@@ -185,3 +185,7 @@ def test_a_part_is_called_as_the_rubric_says_or_by_its_own_name(tmp_path: Path) 
     words = {criterion.part: part_words(criterion) for criterion in load_assignment(tmp_path).criteria}
     assert words["raw"] == "Raw data"
     assert words["relu"] == "Relu"
+
+
+def test_a_name_for_a_part_that_is_none_gets_a_sentence(tmp_path: Path) -> None:
+    assert "no criterion is of the part relus" in sentence(tmp_path, TEXT.replace('relu = "Two', 'relus = "Two'))

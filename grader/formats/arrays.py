@@ -17,6 +17,7 @@ _MOST_ARRAYS = 10_000
 _LOCAL = struct.Struct("<26xHH")  # the header before a member's data ends with the lengths of its name and its extras
 _SUFFIX = ".npy"
 _KINDS = "biuf"
+_READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 class StoredArrays(Mapping[str, "NDArray[np.generic]"]):
@@ -96,5 +97,4 @@ def _header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
     """Shape, order and type. Most arrays of a class have the same few headers, and each is parsed as Python."""
     file = io.BytesIO(data)
     version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    return read(file)
+    return _READ_HEADER[version](file)

@@ -21,6 +21,7 @@ _STEPS = 19  # an epoch: as 469 steps modulo 50, so that `step % 50 == 0` behave
 EPOCH, VALIDATION = 469, 79  # batches of the homework's own sets: a loop that ends later ends nothing early
 _SIDE, _CLASSES, _BATCH, _TRAIN, _TEST = 28, 10, 128, 60_000, 10_000  # of the homework's own images and training
 _COUNTS = frozenset((EPOCH, VALIDATION, _TRAIN, _TEST))  # code that holds one of them may count with it
+_MOST_LARGE = 300  # of so large images: all weights are noted at each step, and an answer has its limit
 _FEWEST_BOUND = 8
 _LARGE = 200.0  # inputs so large give gradients in the hundreds, as the homework's `relu` has: clipping shows
 _MOST_STEPS = 120  # of an epoch, at the full rate: with more of them each is as much smaller, or units saturate
@@ -56,14 +57,14 @@ def _word(rng: np.random.Generator) -> str:
 
 def _fit_generator(definition: Definition, rng: np.random.Generator) -> Question:
     code, held = definition.source, _held(definition.source)
-    epochs = int(rng.integers(2, 4) if held & _COUNTS else rng.integers(6, 8))
+    epochs = int(rng.integers(6, 8))
     steps = max(_STEPS, 2 * largest_interval(code) // epochs + 1)  # of an epoch, for two points at least
     scenarios = [
         _scenario("main", rng, held, normed=True, epochs=epochs, steps=steps, optimizer="adam"),
         _scenario("second", rng, held, epochs=2, steps=int(rng.integers(4, 8)), optimizer="sgd", scale=_LARGE),
     ]
     bound = largest_bound(code)
-    if bound:  # a pass that is cut short shows only where there is more to pass over
+    if bound and not held & _COUNTS:  # a pass that is cut short shows only where there is more to pass over
         scenarios.append(_scenario("long", rng, held, epochs=1, steps=bound + 3, optimizer="sgd", rest=bound + 3))
     arrays = {f"{s['name']}_{key}": value for s, own in scenarios for key, value in own.items()}
     settings: dict[str, object] = {"name": definition.name, "scenarios": [s for s, _ in scenarios]}
@@ -87,7 +88,7 @@ class _Sizes:
 def _scenario(
     name: str,
     rng: np.random.Generator,
-    held: AbstractSet[int],
+    held: AbstractSet[float],
     *,
     epochs: int,
     steps: int,
@@ -122,17 +123,19 @@ def _scenario(
     if scale > 1.0:
         arrays[f"p{len(arrays) - 2}"][0, 0] = rng.choice([-_FAR, _FAR])
     for part, count in sizes.samples.items():
-        arrays[f"x_{part}"] = _images(count, sizes.image, rng)
-        arrays[f"y_{part}"] = _labels(arrays[f"x_{part}"], sizes.classes, rng)
+        lit = _lit(count, sizes.image, rng)
+        arrays[f"x_{part}"] = _framed(lit, sizes.image)
+        arrays[f"y_{part}"] = _labels(lit, sizes.classes, rng)
     return scenario, arrays
 
 
-def _held(code: str) -> AbstractSet[int]:
-    """All whole numbers that code names."""
-    return {node.value for node in ast.walk(parsed(code)) if isinstance(node, ast.Constant) and type(node.value) is int}
+def _held(code: str) -> AbstractSet[float]:
+    """All numbers that code names."""
+    found = (node.value for node in ast.walk(parsed(code)) if isinstance(node, ast.Constant))
+    return {value for value in found if isinstance(value, int | float)}
 
 
-def _sizes(held: AbstractSet[int], rng: np.random.Generator, steps: int, rest: int) -> _Sizes:
+def _sizes(held: AbstractSet[float], rng: np.random.Generator, steps: int, rest: int) -> _Sizes:
     """Sizes of a small homework; the homework's own where code holds them."""
     image = int(rng.integers(3, _TALLEST + 1)), int(rng.integers(4, _WIDEST + 1))
     classes, batch = int(rng.integers(4, 7)), int(rng.integers(7, 11))
@@ -141,20 +144,22 @@ def _sizes(held: AbstractSet[int], rng: np.random.Generator, steps: int, rest: i
     if held & _COUNTS:
         batch, train, validation = _BATCH, _TRAIN, _TEST
     return _Sizes(
-        image=(_SIDE, _SIDE) if held & {_SIDE, _SIDE**2} else image,
+        image=(_SIDE, _SIDE) if held & {_SIDE, _SIDE**2} and train <= _MOST_LARGE else image,
         classes=_CLASSES if _CLASSES in held else classes,
         batch=batch,
         samples={"train": train, "validation": validation},
     )
 
 
-def _images(count: int, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Small ones are lit all over, of larger ones the middle: in the homework's, too, most pixels are 0."""
-    rows, columns = min(size[0], _TALLEST), min(size[1], _WIDEST)
-    top, left = (size[0] - rows) // 2, (size[1] - columns) // 2
-    images = np.zeros((count, *size), np.uint8)
-    images[:, top : top + rows, left : left + columns] = rng.integers(0, 256, size=(count, rows, columns))
-    return images
+def _lit(count: int, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """What is lit of images: all of small ones, of larger ones the middle. In the homework's, too, most pixels are 0."""
+    return rng.integers(0, 256, size=(count, min(size[0], _TALLEST), min(size[1], _WIDEST))).astype(np.uint8)
+
+
+def _framed(lit: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Images of this size with black around what is lit."""
+    around = [(total - held, (total - held) // 2) for total, held in zip(size, lit.shape[1:], strict=True)]
+    return np.pad(lit, [(0, 0), *((before, both - before) for both, before in around)])
 
 
 def largest_bound(source: str) -> int:

@@ -98,7 +98,7 @@ def distance(evidence: Evidence, name: str) -> float | None:
     worst = 0.0
     for first, last, actual in zip(task.parameters, expected, found, strict=True):
         way, gap = float(np.abs(last - first).max()), float(np.abs(np.subtract(actual, last, dtype=np.float64)).max())  # type: ignore[arg-type]
-        worst = max(worst, gap / way if np.isfinite(gap) else np.inf)
+        worst = max(worst, gap / way if np.isfinite(gap) and way else np.inf if gap else 0.0)
     return worst
 
 

@@ -114,13 +114,12 @@ def few_batches(length, first):
 
 def beyond_the_few(get):
     """A loop that counted the batches outside of the training, or knows how many there are, finds what it counted."""
-    wholes = weakref.WeakKeyDictionary()
 
     @functools.wraps(get)
     def __getitem__(self, index):
         if isinstance(index, int) and index >= len(self) and at_work():
             with uncut():
-                return get(wholes.setdefault(self, whole(self)), index)
+                return get(whole(self), index)
         return get(self, index)
 
     return __getitem__

@@ -110,6 +110,9 @@ OTHERWISE = {
     "the first weights": lambda s: [p.__setitem__(0, p[0] + 1e-5) for p in s],
     "weights that are not finite": lambda s: s[1].__setitem__(3, np.nan),
     "another gamma": lambda s: s[3].__setitem__(1, 1.2),
+    "a bias without end at one step": lambda s: s[1].__setitem__((2, 0, 0), np.inf),
+    "all biases without end in the end": lambda s: s[5].__setitem__(-1, np.inf),
+    "a weight so large that all else is small": lambda s: s[0].__setitem__((4, 1, 1), 1e300),
 }
 
 
@@ -120,6 +123,16 @@ def test_a_training_that_goes_another_way_is_not_followed(change: Callable[[expe
     assert expected.followed(plan, stack) is not None
     change(stack)
     assert expected.followed(plan, stack) is None
+
+
+def test_what_was_seen_has_no_say_in_how_close_it_must_be() -> None:
+    """A bias that is large while a batch is fetched, and is set back, leaves tanh where it is."""
+    plan = task()
+    astray = expected.train(replace(plan, rate=0.03))
+    for value in (np.inf, 1e30):
+        stack = seen(astray)
+        stack[1][3, 0, 0] = value
+        assert expected.followed(plan, stack) is None
 
 
 def test_a_training_of_another_length_or_other_batches_is_not_followed() -> None:

@@ -99,9 +99,26 @@ def test_the_small_model_has_the_sizes_that_the_code_knows(
     assert images.shape[1:] == image if image else inputs <= 30
     assert outputs == classes if classes else outputs < 10
     assert 9 <= images.any(axis=0).sum() <= 30  # pixels that are lit: it trains as a small one does
+    assert np.bincount(question.arrays["main_y_train"].astype(int)).max() < 0.6 * len(images)  # a guess is not enough
 
 
-@pytest.mark.parametrize("code", ["mean = total / 79", "for i in range(469):\n    pass", "accuracy = hits / 10000"])
+BIGGEST = ["784\n10\n469\n60000", "784\nif step % 300 == 0:\n    pass", "28\nfor i in range(400):\n    pass", "28 * 28"]
+
+
+@pytest.mark.parametrize("code", BIGGEST)
+def test_what_is_noted_of_the_small_model_fits_into_an_answer(code: str) -> None:
+    """All weights at each batch, and twice at each update, in float64."""
+    arrays, noted = (question := drawn(code)).arrays, 0
+    for scenario in cast("Any", question.settings["scenarios"]):
+        name, size = scenario["name"], scenario["batch_size"]
+        weights = sum(arrays[f"{name}_p{i}"].nbytes for i in range(2 * len(scenario["layers"])))
+        train, validation = (-(-len(arrays[f"{name}_y_{part}"]) // size) for part in ("train", "validation"))
+        noted += weights * scenario["epochs"] * (3 * train + validation)
+    assert noted < 40 << 20
+    assert sum(array.nbytes for array in arrays.values()) < 20 << 20
+
+
+@pytest.mark.parametrize("code", ["mean = total / 79", "for i in range(469):\n    pass", "accuracy = hits / 10000."])
 def test_code_that_counts_with_the_homeworks_numbers_is_asked_with_as_many_batches(code: str) -> None:
     question = drawn(code)
     assert len(question.arrays["main_y_train"]) == len(question.arrays["second_y_train"]) == 60000
@@ -114,6 +131,7 @@ def test_code_that_counts_with_the_homeworks_numbers_is_asked_with_as_many_batch
     [
         ("mean = total / 79", (2400, 10000, 10000)),
         ("accuracy = hits / 10_000", (2400, 10000, 10000)),
+        ("accuracy = hits / 1e4", (2400, 10000, 10000)),
         ("for i in range(469):\n    pass", None),
         ("mean = total / 60000 + validation / 10000", None),
         ("if step % 50 == 0:\n    pass", (2400, 1168, 10000)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,41 @@ def test_a_training_of_its_own_is_retraced_and_named(how: dict[str, float], told
         np.testing.assert_allclose(mine.gradients[0], true.gradients[0])
     assert seen.validated.losses[-1] == pytest.approx(expected.evaluate(notes.task, notes.weights)[0])
     assert told in str(seen_otherwise(evidence, "main"))
+
+
+def changed(evidence: Evidence, **arrays: np.ndarray | None) -> Evidence:
+    kept = {**evidence.arrays, **arrays}
+    return replace(evidence, arrays={name: value for name, value in kept.items() if value is not None})
+
+
+def spoilt(array: np.ndarray, value: float) -> np.ndarray:
+    array = array.copy()
+    array[3].flat[0] = value
+    return array
+
+
+@pytest.mark.parametrize("value", [np.inf, 1e30])
+def test_a_bias_that_is_set_while_a_batch_is_fetched_hides_no_training_of_its_own(value: float) -> None:
+    notes, _ = trained(scale=-0.5)
+    evidence = notes.done()
+    bent = changed(evidence, main_train_w1=spoilt(evidence.arrays["main_train_w1"], value))
+    way = distance(evidence, "main")
+    assert way is not None and way > 0.001
+    assert distance(bent, "main") == pytest.approx(way)
+
+
+def test_weights_that_never_moved_are_as_far_off_as_they_should_have_gone() -> None:
+    evidence = trained()[0].done()
+    still = {f"main_f{i}": value for i, value in enumerate(task_of(evidence, "main").parameters)}
+    assert distance(changed(evidence, **still), "main") == pytest.approx(1.0)
+
+
+def test_without_notes_of_the_weights_the_end_of_a_training_is_judged_all_the_same() -> None:
+    evidence = trained()[0].done()
+    for lacking in (None, np.zeros(3), evidence.arrays["main_train_w1"][:-1]):
+        way = distance(changed(evidence, main_train_w1=lacking), "main")
+        assert way is not None and way < 1e-6
+    assert distance(changed(evidence, main_f0=np.zeros(2)), "main") is None
 
 
 def test_gradients_that_were_applied_are_a_witness_too() -> None:

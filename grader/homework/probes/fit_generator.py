@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-MOST_NOTES = 2000
+MOST_NOTES = 5000
 
 
 def run(namespace, settings, arrays, answer):
