@@ -76,7 +76,7 @@ def observe(submission: Submission, setup: Setup, progress: Progress) -> Path:
         extraction.write(found, folder / _FOUND)
         rng = np.random.default_rng(secrets.randbits(128))
         questions = setup.homework.draw(found.definitions, rng)
-        plan = _plan_of(found.definitions, setup)
+        plan = plan_of(found.definitions, setup)
         ask = (questions, setup.plan, setup.homework.probes, setup.assignment.probe_seconds, folder / "probes")
         with threads(1) as beside:  # the probes need nothing of the run
             asked = beside.submit(probing.ask, *ask)
@@ -88,7 +88,7 @@ def observe(submission: Submission, setup: Setup, progress: Progress) -> Path:
     return store.evidence_folder(setup.evidence, evidence_key(submission, setup), make)
 
 
-def _plan_of(definitions: Mapping[str, Definition], setup: Setup) -> Plan:
+def plan_of(definitions: Mapping[str, Definition], setup: Setup) -> Plan:
     """How a notebook with these definitions is run: on the whole data it may take as long as any profile lets it."""
     share, profiles = setup.homework.share_of_data(definitions, setup.plan.first), setup.assignment.profiles.values()
     if share == setup.plan.first:
@@ -101,9 +101,9 @@ def _plan_of(definitions: Mapping[str, Definition], setup: Setup) -> Plan:
     )
 
 
-def _reference_of(definitions: Mapping[str, Definition], setup: Setup) -> Reference:
+def reference_of(definitions: Mapping[str, Definition], setup: Setup) -> Reference:
     """What curves are compared with: those of a run on the whole data with the reference's runs on the whole data."""
-    if setup.plan.first is None or _plan_of(definitions, setup).first is not None:
+    if setup.plan.first is None or plan_of(definitions, setup).first is not None:
         return setup.reference
     whole = next((profile.name for profile in setup.assignment.profiles.values() if not profile.train), "")
     return store.read_reference(setup.assignment, whole, setup.data_name)
@@ -156,7 +156,7 @@ def case_of(submission: Submission, folder: Path, setup: Setup) -> Case:
         definitions=found.definitions,
         extraction_faults=found.faults,
         evidence={name: answer.with_runs(_runs_of(answer.logs)) for name, answer in answers.items()},
-        reference=_reference_of(found.definitions, setup),
+        reference=reference_of(found.definitions, setup),
         template=template_of(setup.assignment.folder),
     )
 

@@ -25,9 +25,10 @@ from grader.commands.prepared import prepared
 from grader.errors import GraderError
 from grader.formats.events import read_runs
 from grader.judging import Judges
-from grader.pipeline import case_of, judge, report_of
+from grader.pipeline import Setup, case_of, judge, plan_of, reference_of, report_of
 from grader.places import reference_folder
-from grader.records import Run, Status
+from grader.records import Definition, Reference, Run, Status
+from grader.sandbox.plan import Plan
 from grader.stages.intake import find_submissions
 from grader.student_package import package
 
@@ -177,6 +178,25 @@ def test_a_students_copy_fails_nothing_for_want_of_reference_runs(quick: Path, t
         assert judge(fixed, worse, ours).status is Status.FAILED
     assert report.grade.score == 84
     assert "remark.students_copy" in [remark.code for remark in report.grade.remarks]
+
+
+def test_a_notebook_that_counts_with_the_whole_data_is_run_on_it_and_compared_with_such_runs(tmp_path: Path) -> None:
+    options = parser().parse_args(["grade", SOLUTION, "--data", "embedded"])
+    with prepared(options, tmp_path / ".evidence") as setup:
+        plan, reference = planned(setup, "mean = total / 60000")
+        assert (plan.first, plan.seconds) == (None, setup.assignment.profile("full").seconds)
+        assert plan.seconds_per_cell == setup.assignment.profile("full").seconds_per_cell
+        assert reference.profile == "full"
+        plan, reference = planned(setup, "mean = total / 79")
+        assert plan.first == (2400, 10000, 10000)
+        assert reference is setup.reference
+        assert planned(setup, "mean = total / len(eval_seq)") == (setup.plan, setup.reference)
+
+
+def planned(setup: Setup, code: str) -> tuple[Plan, Reference]:
+    """How a notebook with such a fit_generator is run, and what it is compared with."""
+    own = Definition(wanted="fit_generator", name="fit_generator", source=code, cell=1, line=1, normal="")
+    return plan_of({"fit_generator": own}, setup), reference_of({"fit_generator": own}, setup)
 
 
 def louder(run: Run) -> Run:
