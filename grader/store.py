@@ -206,7 +206,7 @@ def _is_whole(folder: Path) -> bool:
 
 def _sums(folder: Path) -> dict[str, list[int]]:
     """Size in bytes and CRC-32 of each file, by its place in the folder."""
-    files = (path for path in folder.rglob("*") if path.name != _SEAL and not path.is_dir())
+    files = (Path(where, name) for where, _, names in os.walk(folder) for name in names if name != _SEAL)
     return {os.path.relpath(path, folder): _sum(path) for path in files}
 
 

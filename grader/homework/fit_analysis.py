@@ -71,9 +71,7 @@ class Analysis:
     scalars: tuple[ScalarReading, ...]
 
     def gradient_tag(self, variable: Variable) -> TagReading | None:
-        """The series of a variable's gradient. Points that each stand under a tag of their own are no series."""
-        own = [t for t in self.tags if t.kind == "gradient" and t.variable == variable.index]
-        return max((t for t in own if len(own) == 1 or len(t.points) > 1), key=lambda t: len(t.points), default=None)
+        return _gradient_tag(self.tags, variable)
 
     def scalar(self, role: str) -> ScalarReading | None:
         """The best reading of a role."""
@@ -82,30 +80,45 @@ class Analysis:
         return min(found, key=lambda reading: order.index(reading.quality), default=None)
 
 
+def _gradient_tag(tags: Iterable[TagReading], variable: Variable) -> TagReading | None:
+    """The series of a variable's gradient. Points that each stand under a tag of their own are no series."""
+    own = [t for t in tags if t.kind == "gradient" and t.variable == variable.index]
+    return max((t for t in own if len(own) == 1 or len(t.points) > 1), key=lambda t: len(t.points), default=None)
+
+
 @lru_cache(maxsize=8)
 def analyse(evidence: Evidence) -> Analysis:
     """Compare what the main scenario logged with what it must have been."""
     task, seen = task_of(evidence, "main"), traced(evidence, "main")
     run = next((run for run in evidence.runs if run.name == "main"), None)
+    variables = _variables(task)
     return Analysis(
         task=task,
         training=seen.training,
         validated=seen.validated,
         run=run,
-        variables=_variables(task),
-        tags=_read_tags(run, task, seen) if run else (),
+        variables=variables,
+        tags=_tags_of(run, task, seen, variables) if run else (),
         scalars=tuple(_read_scalars(run.scalars, seen)) if run else (),
     )
 
 
-def _read_tags(run: Run, task: Task, seen: Traced) -> tuple[TagReading, ...]:
+def _tags_of(run: Run, task: Task, seen: Traced, variables: Sequence[Variable]) -> tuple[TagReading, ...]:
+    """All tags as they were read. What those hold that are no gradients is asked only where a gradient is missing."""
+    tags = _read_tags(run, task, seen, closely=False)
+    if all(_gradient_tag(tags, variable) for variable in variables):
+        return tags
+    return _read_tags(run, task, seen, closely=True)
+
+
+def _read_tags(run: Run, task: Task, seen: Traced, *, closely: bool) -> tuple[TagReading, ...]:
     """Each tag read as gradients of the course's loss, or where training went its own way, as those that were applied: a
     mistake in the training costs nothing for what is logged about it, as long as that is true."""
     witnesses = [
         (training, _Values([step.gradients for step in training.steps]), _labels(task, training, run))
         for training in seen.witnesses
     ]
-    readings = [[_read_tag(h, *witness) for witness in witnesses] for h in run.histograms]
+    readings = [[_read_tag(h, *witness, closely=closely) for witness in witnesses] for h in run.histograms]
     return tuple(next((r for r in by_witness if r.kind == "gradient"), by_witness[0]) for by_witness in readings)
 
 
@@ -147,7 +160,9 @@ def _labels(task: Task, training: Training, run: Run) -> Labels:
     return Labels(known=known, offset=offsets.most_common(1)[0][0] if offsets else 0)
 
 
-def _read_tag(series: Histograms, training: Training, gradients: _Values, labels: Labels) -> TagReading:
+def _read_tag(
+    series: Histograms, training: Training, gradients: _Values, labels: Labels, *, closely: bool
+) -> TagReading:
     at = [labels.iteration(int(label)) for label in series.steps]
     own = gradients.aligned_owner(series, at)
     if own is not None:
@@ -159,7 +174,9 @@ def _read_tag(series: Histograms, training: Training, gradients: _Values, labels
     )
     owners = {variable for _, variable, _ in found}
     if None in owners or not found:
-        return TagReading(tag=series.tag, points=found, kind=_other_kind(series, training, at))
+        return TagReading(
+            tag=series.tag, points=found, kind=_other_kind(series, training, at) if closely else "unknown"
+        )
     if len(owners) > 1:
         return TagReading(tag=series.tag, points=found, kind="mixed")
     grows = all(a < b for a, b in pairwise(series.steps))

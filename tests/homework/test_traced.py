@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from grader.homework import expected
 from grader.homework.expected import Step
 from grader.homework.questions import draw, task_of
-from grader.homework.traced import distance, seen_otherwise, traced
+from grader.homework.traced import _alike, distance, seen_otherwise, traced
 from grader.records import Definition, Evidence, Floats
 
 SOURCE = "def fit_generator(self):\n    pass\n"
@@ -113,6 +116,16 @@ def test_a_training_of_its_own_is_retraced_and_named(how: dict[str, float], told
         np.testing.assert_allclose(mine.gradients[0], true.gradients[0])
     assert seen.validated.losses[-1] == pytest.approx(expected.evaluate(notes.task, notes.weights)[0])
     assert told in str(seen_otherwise(evidence, "main"))
+
+
+WEIGHTS = hnp.arrays(
+    np.float64, 3, elements=st.sampled_from([0.0, 1e-7, 1.0, 1.0005, 1.01, -1.0, np.inf, -np.inf, np.nan])
+)
+
+
+@given(WEIGHTS, WEIGHTS)
+def test_weights_are_alike_as_numpy_says(some: Floats, others: Floats) -> None:
+    assert _alike((some,), (others,)) is bool(np.allclose(some, others, rtol=1e-3, atol=1e-6))
 
 
 def changed(evidence: Evidence, **arrays: np.ndarray | None) -> Evidence:
