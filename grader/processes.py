@@ -12,6 +12,7 @@ import threading
 from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from multiprocessing import forkserver
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
@@ -21,6 +22,11 @@ FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(
     ["grader.fork_server", "grader.runner", "grader.homework", "grader.reporting.html", "grader.reporting.machine"]
 )
+
+
+def begin() -> None:
+    """Start the fork server, which then imports while the command prepares what it asks of it."""
+    forkserver.ensure_running()
 
 
 @contextmanager

@@ -139,11 +139,16 @@ def _sweep(root: Path) -> None:
     evidence = [path for pattern in ("*/making-*", "*.tmp", f"{PICTURES}/*/.*.tmp") for path in root.glob(pattern)]
     beside = [path for pattern in (".*", "*/.*") for path in root.parent.glob(pattern)]
     for left in {*evidence, *(path for path in beside if _HALF_WRITTEN.fullmatch(path.name))}:
-        with suppress(FileNotFoundError):  # a thread of this process that was broken off may tidy up by itself
+        try:
             if left.is_dir() and not left.is_symlink():
                 shutil.rmtree(left)
             else:
                 left.unlink()
+        except (
+            OSError
+        ) as error:  # a thread of this process that was broken off may still write, and tidies up by itself
+            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+                raise
 
 
 def evidence_key(facts: Mapping[str, object]) -> str:

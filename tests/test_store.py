@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from grader.errors import GraderError
-from grader.store import evidence_folder, kept_text, write_results
+from grader.store import evidence_folder, held, kept_text, write_results
 
 
 def logs(folder: Path, text: str) -> Path:
@@ -103,3 +106,17 @@ def test_a_text_is_made_once_for_its_name_and_again_when_its_file_was_damaged(tm
         (tmp_path / "ab" / "abc").write_bytes(damage)
         assert kept("abc") == "abc\r\nй"
     assert made == ["abc", "abd", *["abc"] * 4]
+
+
+@pytest.mark.parametrize(("code", "goes_on"), [(errno.ENOTEMPTY, True), (errno.ENOENT, True), (errno.EACCES, False)])
+def test_what_is_being_written_by_a_thread_that_was_broken_off_stops_no_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, goes_on: bool
+) -> None:
+    (tmp_path / "evidence" / "ab" / "making-x").mkdir(parents=True)
+
+    def fails(path: Path) -> None:
+        raise OSError(code, os.strerror(code), str(path))
+
+    monkeypatch.setattr(shutil, "rmtree", fails)
+    with nullcontext() if goes_on else pytest.raises(GraderError), held(tmp_path / "evidence"):
+        pass

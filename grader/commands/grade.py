@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from grader import batch, journal, receipt, reviews
+from grader import batch, journal, processes, receipt, reviews
 from grader.commands.prepared import jobs_for, prepared
 from grader.errors import GraderError
 from grader.language import tr, tr_n
@@ -22,6 +22,7 @@ from grader.stages.intake import take_in
 
 def run(options: argparse.Namespace) -> int:
     """Grade a class and write its pages."""
+    processes.begin()
     digest, evidence, before = receipt.command_digest(options), options.out / ".evidence", _class_before(options.out)
     decisions = reviews.read(options.out / reviews.NAME)
     with tempfile.TemporaryDirectory(prefix="gr-intake-") as workspace:
