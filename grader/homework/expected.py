@@ -241,14 +241,13 @@ def followed(task: Task, seen: Parameters) -> Training | None:
     count, steps = len(parts), len(parts) * task.epochs
     if len(seen[0]) != steps + 1 or not all(np.isfinite(p).all() for p in seen):
         return None
-    found: list[Step | None] = [None] * steps
+    found: dict[int, Step] = {}
     for at in _stretches(parts, steps):
         x, labels = np.stack([parts[i % count][0] for i in at]), np.stack([parts[i % count][1] for i in at])
         with np.errstate(all="ignore"):  # weights of somebody else's may be anything
             stack = gradients(task.layers, tuple(p[at] for p in seen), x, labels)
-        for place, i in enumerate(at):
-            found[i] = _at(stack, place)
-    whole = [step for step in found if step is not None]
+        found |= {i: _at(stack, place) for place, i in enumerate(at)}
+    whole = [found[i] for i in range(steps)]
     if not _goes_on(task, whole, seen):
         return None
     epochs = [whole[i : i + count] for i in range(0, steps, count)]

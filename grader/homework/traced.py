@@ -95,11 +95,16 @@ def distance(evidence: Evidence, name: str) -> float | None:
     expected, found = _course(evidence, name).final, _final(evidence, name)
     if any(a is None or a.shape != e.shape for a, e in zip(found, expected, strict=True)):
         return None
-    worst = 0.0
-    for first, last, actual in zip(task.parameters, expected, found, strict=True):
-        way, gap = float(np.abs(last - first).max()), float(np.abs(np.subtract(actual, last, dtype=np.float64)).max())  # type: ignore[arg-type]
-        worst = max(worst, gap / way if np.isfinite(gap) and way else np.inf if gap else 0.0)
-    return worst
+    three = zip(task.parameters, expected, found, strict=True)
+    return max(_off(first, last, np.asarray(actual, np.float64)) for first, last, actual in three)
+
+
+def _off(first: Floats, last: Floats, actual: Floats) -> float:
+    """How far a variable ended from `last`, relative to its way from `first`."""
+    way, gap = float(np.abs(last - first).max()), float(np.abs(actual - last).max())
+    if not gap:
+        return 0.0
+    return gap / way if way and np.isfinite(gap) else np.inf
 
 
 @lru_cache(maxsize=8)
