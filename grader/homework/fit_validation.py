@@ -244,6 +244,9 @@ def _near_miss(role: str, analysis: Analysis) -> tuple[str, Message, Message] | 
 
 
 _WRONG_DATA = say("Go over the whole of eval_seq after the training loop of the epoch, and over nothing else.")
+_DIVIDE = say(
+    "Divide the sum by the number of samples; keras.metrics.Mean does, where it is updated with the vector of losses."
+)
 
 
 def _what_instead(values: Floats, role: str, analysis: Analysis) -> tuple[Message, Message]:
@@ -260,13 +263,15 @@ def _what_instead(values: Floats, role: str, analysis: Analysis) -> tuple[Messag
         )
         return told, say("Write the point in every epoch: inside the loop over epochs, after the loop over eval_seq.")
     wanted, at = _wanted(role, analysis), [values[-1]]
-    count = len(batches(*analysis.task.validation, analysis.task.batch_size))
+    count, samples = len(batches(*analysis.task.validation, analysis.task.batch_size)), len(analysis.task.validation[1])
     alternatives = (
         (lambda: _values_on(analysis.task.train, role, analysis), say("these are the values on the training set"), _WRONG_DATA),
         (lambda: 1.0 - wanted, say("these are 1 minus the wanted values"), say("Write the metric itself, not the rate of errors.")),
         (lambda: np.log(wanted), say("these are the logarithms of the wanted values"), say("Write the value as it is.")),
         (lambda: wanted / count, say("these were divided by the number of batches once too often"), say("A mean is divided once.")),
-        (lambda: wanted * count, say("these are sums over the batches, not means"), say("Divide the sum by the number of samples.")),
+        (lambda: wanted * count, say("these are sums over the batches, not means"), _DIVIDE),
+        (lambda: wanted * samples, say("these are sums over the samples, not means"), _DIVIDE),
+        (lambda: wanted * samples / count, say("sums over the samples were divided by the number of batches"), _DIVIDE),
         (lambda: _of_part(0, role, analysis), say("these are the values of the first validation batch alone"), _WRONG_DATA),
         (lambda: _of_part(count - 1, role, analysis), say("these are the values of the last validation batch alone"), _WRONG_DATA),
         (lambda: _without_last(role, analysis), say("the last, short batch of eval_seq is missing in them"), _WRONG_DATA),
@@ -278,8 +283,18 @@ def _what_instead(values: Floats, role: str, analysis: Analysis) -> tuple[Messag
         expected = made()
         if len(expected) and np.allclose(at, expected[-1:], rtol=1e-3, atol=1e-5):
             return told, advice
-    told = say("its values differ from the recomputed ones")
-    return told, listed((say("Reset the metrics each epoch."), _WRONG_DATA), " ")
+    return _far(values, wanted), listed((say("Reset the metrics each epoch."), _WRONG_DATA), " ")
+
+
+def _far(values: Floats, wanted: Floats) -> Message:
+    """What is said of values that are none that a known mistake makes."""
+    if not len(wanted):
+        return say("its values differ from the recomputed ones")
+    return say(
+        "the last one is {found:.4g}, where {wanted:.4g} was computed",
+        found=float(values[-1]),
+        wanted=float(wanted[-1]),
+    )
 
 
 def _wanted(role: str, analysis: Analysis) -> Floats:
