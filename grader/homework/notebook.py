@@ -10,7 +10,7 @@ import numpy as np
 
 from grader.assignment import Assignment
 from grader.contract import failed, passed
-from grader.homework import not_installed
+from grader.homework import cell_errors, not_installed
 from grader.homework.common import evidence_for, runs_named, words_of
 from grader.homework.fit_analysis import analyse
 from grader.homework.witnesses import printed_lines, recorded_outputs, remark, submitted_logs
@@ -93,14 +93,13 @@ def _trouble(run: CellRun, case: Case, assignment: Assignment) -> Finding:
         FaultKind.OUTPUT_LIMIT: assignment.output_mib,
     }
     used = {"seconds": round(run.seconds), "used": case.execution.resources.peak_memory_mib, "most": most.get(kind, 0)}
-    usual = noted("Restart the kernel, run all cells from the top, and mend or remove what fails.")
     reached = _reached(run, case) if kind is not FaultKind.RAISED else None
     return Finding(
         code=f"notebook.{run.status}",
         message=say(_ENDS[kind], cell=run.index, **used),
         expected=say("the cell runs to its end in a fresh kernel"),
         actual=reached.words() if reached else words_of(fault) if fault else None,
-        hint=say(_ADVICE.get(kind, usual)),
+        hint=say(_ADVICE[kind]) if kind in _ADVICE else cell_errors.advice(run, case),
         cell=run.index,
         line=fault.line if fault else None,
         run=reached.run if reached else None,

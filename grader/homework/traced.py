@@ -308,12 +308,11 @@ def seen_otherwise(evidence: Evidence, name: str) -> Message | None:
         return say("no update by the optimizer that was passed in was seen") if train else None
     if len(updates) != asked:
         return counted(
-            "{n} update instead of {asked} ({epochs} epochs of {count} batches)",
-            "{n} updates instead of {asked} ({epochs} epochs of {count} batches)",
+            "{n} update instead of {asked} ({epochs})",
+            "{n} updates instead of {asked} ({epochs})",
             len(updates),
             asked=asked,
-            epochs=task.epochs,
-            count=count,
+            epochs=counted("{n} epoch of {count} batches", "{n} epochs of {count} batches", task.epochs, count=count),
         )
     if any(a.number == 0 and not _alike(a.parameters, b.parameters) for a, b in _same_pass(validation)):
         return say("the weights change while validation goes on")
