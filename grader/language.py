@@ -153,8 +153,8 @@ def _catalogue(language: str) -> gettext.NullTranslations:
 
 # --- which language -------------------------------------------------------------------------------------------------
 
-_CYRILLIC = re.compile("[А-Яа-яЁё]")
-_LETTER = re.compile(r"[^\W\d_]")
+_CYRILLIC = re.compile("[А-Яа-яЁё]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _RUSSIAN_SHARE = 1 / 4  # of the letters: a Russian text on code is half names of code
 
 
@@ -166,8 +166,8 @@ def of_environment(environment: Mapping[str, str]) -> str:
 
 def of_text(text: str) -> str:
     """The language that a text is written in: Russian when a quarter of its letters are, else English."""
-    letters = len(_LETTER.findall(text))
-    return RUSSIAN if letters and len(_CYRILLIC.findall(text)) >= _RUSSIAN_SHARE * letters else ENGLISH
+    letters, russian = (sum(map(len, kind.findall(text))) for kind in (_LETTERS, _CYRILLIC))
+    return RUSSIAN if letters and russian >= _RUSSIAN_SHARE * letters else ENGLISH
 
 
 def of_most(languages: Iterable[str]) -> str:

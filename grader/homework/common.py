@@ -32,7 +32,13 @@ _LOGDIR = re.compile(r"logs[/\\]+([\w-]+)")
 
 def runs_named(cell: Cell) -> list[str]:
     """The runs whose folders a cell of code names, in order; none of a text."""
-    return _LOGDIR.findall(cell.source) if cell.kind is CellKind.CODE else []
+    return list(_logdirs(cell.source)) if cell.kind is CellKind.CODE else []
+
+
+@lru_cache(maxsize=256)
+def _logdirs(source: str) -> tuple[str, ...]:
+    """Many checks ask the same cells."""
+    return tuple(_LOGDIR.findall(source))
 
 
 def trains(cell: Cell) -> bool:

@@ -49,4 +49,9 @@ def series_of(case: Case, run: Run, role: str) -> Scalars | None:
 
 def tail_mean(values: Floats) -> float:
     """Mean of the last third of a series (one value at least): where training has got to."""
-    return float(np.mean(values[-max(1, len(values) // 3) :]))
+    return float(tail_means(values))
+
+
+def tail_means(values: Floats) -> Floats:
+    """The same for each series of many [..., n]."""
+    return np.asarray(values[..., -max(1, values.shape[-1] // 3) :].mean(axis=-1))

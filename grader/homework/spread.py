@@ -14,7 +14,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from grader.homework.roles import tail_mean
+from grader.homework.roles import tail_means
 from grader.records import Floats, Reference
 
 CHANCE = 0.0005  # of failing a correct notebook in one comparison
@@ -36,7 +36,7 @@ def spread(reference: Reference, better: str, worse: str, witness: str) -> Sprea
     bands = [reference.bands.get((run, witness)) for run in (better, worse)]
     if bands[0] is None or bands[1] is None or len(bands[0].values) < _FEWEST_SEEDS:
         return None
-    ends = [np.array([tail_mean(row) for row in band.values]) for band in bands if band is not None]
+    ends = [tail_means(band.values) for band in bands if band is not None]
     gains = ends[1] - ends[0]
     usual, factor = float(gains.mean()), far(len(gains))
     return Spread(

@@ -40,7 +40,7 @@ def _parts(value: object) -> Iterator[bytes]:
     if isinstance(value, _PLAIN):
         yield repr(value).encode("utf-8", "backslashreplace")
     elif isinstance(value, np.ndarray):
-        yield f"{value.dtype}{value.shape}".encode()
+        yield f"{value.dtype.str}{value.shape}".encode()
         yield value.tobytes()
     elif (fields := _fields(type(value))) is not None:  # type: ignore[arg-type]
         for field in fields:

@@ -194,9 +194,10 @@ def _sketches(curves: tuple[Curve, ...]) -> Iterator[Sketch]:
 
 def stretches(values: Floats) -> Floats:
     """The means of up to sixteen stretches of a series [n], NaN where one holds a value that is not finite."""
-    parts = np.array_split(values, min(len(values), STRETCHES))
-    with np.errstate(over="ignore"):
-        means = np.array([part.mean() if np.isfinite(part).all() else np.nan for part in parts])
+    ends = np.cumsum([len(part) for part in np.array_split(values, min(len(values), STRETCHES))])
+    begins = np.append(0, ends[:-1])
+    with np.errstate(over="ignore", invalid="ignore"):
+        means = np.add.reduceat(values, begins) / (ends - begins)
     return np.where(np.isfinite(means), means, np.nan)
 
 
@@ -212,11 +213,18 @@ def placed(sketch: Sketch) -> tuple[Floats, Floats]:
 
 def overview_json(shown: Overview) -> str:
     """Strict JSON: NaN becomes null, sets become sorted lists."""
-    raw = dataclasses.asdict(shown)
-    raw |= {name: sorted(raw[name]) for name in ("code", "words", "series")}
-    for sketch in raw["sketches"]:
-        sketch["values"] = [None if math.isnan(value) else value for value in sketch["values"]]
-    return json.dumps({"format": FORMAT, **raw}, ensure_ascii=True, allow_nan=False, separators=(",", ":")) + "\n"
+    raw = {"format": FORMAT, **_plain(shown)}
+    return json.dumps(raw, ensure_ascii=True, allow_nan=False, separators=(",", ":"), default=_plain) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no word for in words that it has, one level deep."""
+    if isinstance(value, frozenset):
+        return sorted(value)
+    raw = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, Sketch):
+        raw["values"] = [None if math.isnan(number) else number for number in value.values]
+    return raw
 
 
 def read_overview(text: str) -> Overview:
