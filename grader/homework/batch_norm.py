@@ -112,7 +112,7 @@ def _untouched(case: Case) -> Finding:
 
 def _off_formula(evidence: Evidence, name: str, largest: float, case: Case) -> Finding | None:
     """The difference from (x - mean) / std that no small epsilon explains, if there is one."""
-    fault = probe_fault(evidence, name)
+    fault = probe_fault(evidence, name, case)
     if fault is not None:
         return fault
     x = evidence.question.arrays[f"{name}_x"].astype(np.float64)
@@ -210,7 +210,7 @@ def _wrong(
 
 
 def _not_finite_on(evidence: Evidence, name: str, case: Case) -> Finding | None:
-    fault = probe_fault(evidence, name)
+    fault = probe_fault(evidence, name, case)
     if fault is not None:
         return fault
     what = {
@@ -248,7 +248,7 @@ def affine(case: Case, assignment: Assignment) -> Verdict:
     evidence, verdict = _ready(case, "ordinary")
     if evidence is None:
         return verdict
-    fault = probe_fault(evidence, "ordinary")
+    fault = probe_fault(evidence, "ordinary", case)
     if fault is not None:
         return failed(fault)
     plain, out = _answer(evidence, "ordinary_plain"), _answer(evidence, "ordinary_affine")
@@ -309,7 +309,7 @@ def summaries(case: Case, assignment: Assignment) -> Verdict:
     evidence, verdict = _ready(case, "summaries")
     if evidence is None:
         return verdict
-    fault = probe_fault(evidence, "summaries")
+    fault = probe_fault(evidence, "summaries", case)
     if fault is not None:
         return failed(fault)
     run = next((run for run in evidence.runs if run.name == "summaries"), None)

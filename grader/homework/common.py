@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from grader.assignment import Assignment
 from grader.contract import blocked, failed, undecided
+from grader.homework import where
 from grader.homework.wanted import NAMES, WANTED
 from grader.records import (
     Case,
@@ -50,10 +51,10 @@ def evidence_for(case: Case, probe: str) -> Evidence | None:
     return case.evidence.get(probe)
 
 
-def probe_fault(evidence: Evidence, step: str) -> Finding | None:
+def probe_fault(evidence: Evidence, step: str, case: Case) -> Finding | None:
     """What went wrong in a step of a probe, as a finding; the fault of the whole probe counts for every step."""
     fault = evidence.faults.get("") or evidence.faults.get(step)
-    return fault_finding(fault, evidence.question.definition) if fault else None
+    return fault_finding(fault, evidence.question.definition, case) if fault else None
 
 
 _NODE = re.compile(r"\{\{function_node[^}]*\}\}\s*")
@@ -87,7 +88,8 @@ def unlike_notebook(case: Case, evidence: Evidence, run: str | None, *steps: str
     )
 
 
-def fault_finding(fault: Fault, definition: Definition) -> Finding:
+def fault_finding(fault: Fault, definition: Definition, case: Case) -> Finding:
+    place = where.in_definition(fault, definition, case)
     if fault.kind is FaultKind.RAISED:
         message = say("{name} raised an error when it was tried out on a small input.", name=definition.wanted)
         advice = say(
@@ -101,8 +103,8 @@ def fault_finding(fault: Fault, definition: Definition) -> Finding:
         message=message,
         actual=words_of(fault),
         hint=advice,
-        cell=definition.cell,
-        line=definition.line,
+        cell=place.cell,
+        line=place.line,
     )
 
 

@@ -72,7 +72,7 @@ def ready(case: Case) -> tuple[Evidence | None, Verdict]:
     evidence = evidence_for(case, "fit_generator")
     if evidence is None:
         return None, undecided("fit.not_probed", "The function was found but could not be tried out on a small model.")
-    unlike, fault = unlike_notebook(case, evidence, None, "main"), probe_fault(evidence, "main")
+    unlike, fault = unlike_notebook(case, evidence, None, "main"), probe_fault(evidence, "main", case)
     if unlike is not None:
         return None, unlike
     if fault is not None and not evidence.runs:
@@ -96,7 +96,7 @@ def training_preserved(case: Case, assignment: Assignment) -> Verdict:
     if evidence is None:
         return verdict
     for name in scenarios_of(evidence):
-        unlike, fault = unlike_notebook(case, evidence, None, name), probe_fault(evidence, name)
+        unlike, fault = unlike_notebook(case, evidence, None, name), probe_fault(evidence, name, case)
         if unlike is not None:
             return unlike
         if fault is not None:

@@ -10,7 +10,7 @@ from grader.assignment import Assignment
 from grader.contract import failed, partial
 from grader.homework import not_installed
 from grader.homework.batch_norm import trainable_of
-from grader.homework.common import evidence_for, finished_experiments
+from grader.homework.common import evidence_for, finished_experiments, probe_fault
 from grader.homework.experiments import model_of
 from grader.homework.fit_analysis import LIBRARY_SUFFIXES, Analysis, TagReading, Variable, analyse
 from grader.homework.fit_generator import WANTED, ready
@@ -38,7 +38,7 @@ def gradient_histograms(case: Case, assignment: Assignment) -> Verdict:
     analysis = analyse(evidence)
     good = [variable for variable in analysis.variables if analysis.gradient_tag(variable)]
     if not good:
-        return failed(_no_gradients(analysis, case))
+        return failed(probe_fault(evidence, "main", case) or _no_gradients(analysis, case))
     lacking = [variable for variable in analysis.variables if variable not in good]
     findings = [_not_found(lacking, analysis, case)] if lacking else []
     runs = finished_experiments(case, assignment)

@@ -6,14 +6,13 @@ import ast
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.util import find_spec
 
 from grader.assignment import Assignment
-from grader.contract import Check, undecided
+from grader.contract import Check
 from grader.formats.code import code_of
 from grader.homework.common import runs_named, trains
-from grader.records import Case, CellKind, CellRun, CellStatus, Status, Verdict
+from grader.records import Case, CellKind, CellRun, CellStatus, Finding, Severity, Status, Verdict, say
 
 # Modules that notebooks of such courses import. Of another name nobody knows whether it is misspelt.
 _WELL_KNOWN = (
@@ -22,6 +21,12 @@ _WELL_KNOWN = (
     "requests|scipy|seaborn|skimage|sklearn|statsmodels|sympy|tabulate|tensorboardX|tensorflow_addons|tensorflow_datasets|"
     "tensorflow_hub|tensorflow_probability|termcolor|torch|torchsummary|torchvision|tqdm|transformers|visualkeras|wandb|xgboost"
 )
+_PACKAGES = {
+    "PIL": "pillow",
+    "cv2": "opencv-python",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+}  # other names
 _NOT_FOUND = re.compile(rf"ModuleNotFoundError: No module named '({_WELL_KNOWN})(?:\.[\w.]*)?'")
 _LOST = (Status.FAILED, Status.PARTIAL, Status.BLOCKED)
 
@@ -46,19 +51,28 @@ def _decorated(check: Check, cause: Callable[[Case, Verdict], str | None]) -> Ch
     def checked(case: Case, assignment: Assignment) -> Verdict:
         verdict = check(case, assignment)
         module = cause(case, verdict) if verdict.status in _LOST else None
-        return _for_a_person(module, verdict) if module else verdict
+        return _for_a_person(module, _cell_without(module, case)) if module else verdict
 
     return checked
 
 
-def _for_a_person(module: str, verdict: Verdict) -> Verdict:
-    found = undecided(
-        "notebook.not_installed",
-        "The notebook imports {module}, which is not installed beside the grader, so what needs it could not run. Install it there, "
-        "and grade again.",
-        module=module,
+def _for_a_person(module: str, cell: int | None) -> Verdict:
+    """What was found meanwhile follows from it, and is left out: nobody is to mend that."""
+    finding = Finding(
+        code="notebook.not_installed",
+        severity=Severity.WARNING,
+        message=say(
+            "The notebook imports {module}, which is not installed beside the grader, so what needs it could not run.",
+            module=module,
+        ),
+        hint=say(
+            "This is no mistake of the notebook's author. Who grades can install it into the grader's environment, and grade "
+            "again: pip install {package}",
+            package=_PACKAGES.get(module, module),
+        ),
+        cell=cell,
     )
-    return replace(found, findings=(*found.findings, *verdict.findings))
+    return Verdict(status=Status.UNDECIDED, findings=(finding,))
 
 
 def in_the_way(case: Case) -> str | None:
@@ -84,6 +98,11 @@ def _troubled(case: Case) -> list[CellRun]:
 def _module(run: CellRun, case: Case) -> str | None:
     """The module whose absence ended a cell."""
     return _absent(run.fault.message, case) if run.fault else None
+
+
+def _cell_without(module: str, case: Case) -> int | None:
+    """The first cell that the absence of a module ended."""
+    return next((run.index for run in _troubled(case) if _module(run, case) == module), None)
 
 
 def _named_in(verdict: Verdict, case: Case) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from grader.assignment import Assignment
 from grader.contract import failed, passed
-from grader.homework import cell_errors, not_installed
+from grader.homework import cell_errors, not_installed, where
 from grader.homework.common import evidence_for, runs_named, words_of
 from grader.homework.fit_analysis import analyse
 from grader.homework.witnesses import printed_lines, recorded_outputs, remark, submitted_logs
@@ -37,7 +37,7 @@ def runs(case: Case, assignment: Assignment) -> Verdict:
     waiting = [run.index for run in case.execution.cells if run.status is CellStatus.NOT_RUN]
     if not troubled and not waiting:
         return passed()
-    findings = [_trouble(run, case, assignment) for run in troubled]
+    findings = [_trouble(same, case, assignment) for same in _alike(troubled, case)]
     if waiting:
         findings.append(
             Finding(
@@ -82,8 +82,18 @@ _ADVICE: Mapping[FaultKind, str] = {
 }
 
 
-def _trouble(run: CellRun, case: Case, assignment: Assignment) -> Finding:
-    fault = run.fault
+def _alike(troubled: Iterable[CellRun], case: Case) -> Iterable[list[CellRun]]:
+    """The cells that one line of a function broke together, each other one by itself."""
+    groups: dict[object, list[CellRun]] = {}
+    for run in troubled:
+        place = where.in_cells(run, case)
+        groups.setdefault((place, run.fault and run.fault.message) if place else run.index, []).append(run)
+    return groups.values()
+
+
+def _trouble(same: Sequence[CellRun], case: Case, assignment: Assignment) -> Finding:
+    run = same[0]
+    fault, place = run.fault, where.in_cells(run, case)
     kind = fault.kind if fault and fault.kind in _ENDS else FaultKind.KERNEL_DIED
     limits = assignment.limits
     most = {
@@ -96,14 +106,23 @@ def _trouble(run: CellRun, case: Case, assignment: Assignment) -> Finding:
     reached = _reached(run, case) if kind is not FaultKind.RAISED else None
     return Finding(
         code=f"notebook.{run.status}",
-        message=say(_ENDS[kind], cell=run.index, **used),
+        message=say(_ENDS[kind], cell=run.index, **used) if place is None else _in_a_function(same),
         expected=say("the cell runs to its end in a fresh kernel"),
         actual=reached.words() if reached else words_of(fault) if fault else None,
         hint=say(_ADVICE[kind]) if kind in _ADVICE else cell_errors.advice(run, case),
-        cell=run.index,
-        line=fault.line if fault else None,
+        cell=place.cell if place else run.index,
+        line=place.line if place else fault.line if fault else None,
         run=reached.run if reached else None,
         step=reached.step if reached else None,
+    )
+
+
+def _in_a_function(same: Sequence[CellRun]) -> Message:
+    return counted(
+        "Cell {cells} raised an error, in a function of the notebook that it calls.",
+        "Cells {cells} raised the same error, in a function of the notebook that they call.",
+        len(same),
+        cells=", ".join(str(run.index) for run in same),
     )
 
 
@@ -205,11 +224,11 @@ def cells_out_of_order(case: Case, assignment: Assignment) -> Iterator[Finding]:
 
 def damaged_files(case: Case, assignment: Assignment) -> Iterator[Finding]:
     """Event files that could not be read to their end."""
-    for where, runs_by_name in ((say("handed in"), case.submitted_runs), (say("written by the re-run"), case.runs)):
+    for origin, runs_by_name in ((say("handed in"), case.submitted_runs), (say("written by the re-run"), case.runs)):
         for run in runs_by_name.values():
             for file in run.files:
                 if file.state in (FileState.DAMAGED, FileState.REFUSED, FileState.TRUNCATED):
-                    yield _damaged(file, where, run.name)
+                    yield _damaged(file, origin, run.name)
 
 
 def _damaged(file: LogFile, where: Message, run: str) -> Finding:

@@ -33,7 +33,7 @@ def preprocess(case: Case, assignment: Assignment) -> Verdict:
 
 
 def _answered(evidence: Evidence, case: Case) -> Verdict:
-    wrong = (probe_fault(evidence, name) or _wrong(evidence, name, case) for name in _KINDS)
+    wrong = (probe_fault(evidence, name, case) or _wrong(evidence, name, case) for name in _KINDS)
     finding = next((found for found in wrong if found is not None), None)
     if finding is not None:
         return failed(finding)
