@@ -508,6 +508,11 @@ class Grade:
     def awaiting_review(self) -> int:
         return sum(j.criterion.points for j in self.criteria if j.status is Status.REVIEW)
 
+    @property
+    def undecided(self) -> float:
+        """Points that are neither given nor lost: the grader could not tell."""
+        return sum(j.criterion.points - j.points for j in self.criteria if j.status is Status.UNDECIDED)
+
 
 # --- what a page shows beside the verdict ---------------------------------------------------------------------------
 

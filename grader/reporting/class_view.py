@@ -34,7 +34,8 @@ class Row:
     href: str
     score: str
     sort: float
-    review: int
+    open: str
+    open_sort: float
     cells: tuple[StatusCell, ...]
 
 
@@ -107,7 +108,7 @@ def _numbers(grades: Sequence[Grade], graded: Sequence[Grade]) -> tuple[tuple[st
         (tr("Could not be graded"), str(len(grades) - len(graded))),
         (tr("Median points"), middle),
         (tr("Range"), span),
-        (tr("Wait for a person"), str(sum(grade.awaiting_review > 0 for grade in graded))),
+        (tr("Wait for a person"), str(sum(grade.awaiting_review + grade.undecided > 0 for grade in graded))),
     )
 
 
@@ -130,12 +131,14 @@ def _bar(i: int, n: int, most: int) -> Bar:
 
 def _row(grade: Grade, columns: Sequence[Criterion]) -> Row:
     judged = {judgement.criterion.id: judgement for judgement in grade.criteria}
+    still_open = grade.awaiting_review + grade.undecided
     return Row(
         id=grade.id,
         href=report_href(grade.id),
         score=points(grade.score),
         sort=grade.score,
-        review=grade.awaiting_review,
+        open=points(still_open),
+        open_sort=still_open,
         cells=tuple(_cell(judged.get(column.id)) for column in columns),
     )
 

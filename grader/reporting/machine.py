@@ -68,6 +68,7 @@ def _result(grade: Grade, *, findings: bool) -> Json:
             "peak_memory_mib": grade.resources.peak_memory_mib,
         },
         "environment": dict(grade.environment),
+        **({} if grade.error else {"undecided": tidy(grade.undecided)}),
     }
 
 
@@ -157,7 +158,8 @@ def grades_csv(grades: Sequence[Grade]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
-        csv_cell(name) for name in ("id", "source", "status", "score", "max_score", "awaiting_review", *ids, "error")
+        csv_cell(name)
+        for name in ("id", "source", "status", "score", "max_score", "awaiting_review", *ids, "undecided", "error")
     )
     writer.writerows([csv_cell(value) for value in _row(grade, ids)] for grade in grades)
     return text.getvalue()
@@ -166,12 +168,12 @@ def grades_csv(grades: Sequence[Grade]) -> str:
 def _row(grade: Grade, ids: Sequence[str]) -> Iterator[str | float]:
     yield from (grade.id, grade.source)
     if grade.error is not None:
-        yield from ("ungraded", "", "", "", *("" for _ in ids), str(grade.error))
+        yield from ("ungraded", "", "", "", *("" for _ in ids), "", str(grade.error))
         return
     earned = {judgement.criterion.id: tidy(judgement.points) for judgement in grade.criteria}
     yield from ("graded", tidy(grade.score), grade.max_score, grade.awaiting_review)
     yield from (earned.get(criterion, "") for criterion in ids)
-    yield ""
+    yield from (tidy(grade.undecided), "")
 
 
 def csv_cell(value: str | float) -> str:

@@ -9,8 +9,8 @@ from grader.language import shown, tr
 from grader.records import Finding, Grade, Judgement, Message, Report, Severity, Status
 from grader.reporting.text import clip, inert
 from grader.reporting.text import one_line as flat
-from grader.reporting.view import lost_points, part_title, waiting_sentence
-from grader.reporting.words import SEVERITY_WORDS, STATUS_WORDS, of_points, place, points_of
+from grader.reporting.view import lost_points, part_title, undecided_sentence, waiting_sentence
+from grader.reporting.words import SEVERITY_WORDS, STATUS_WORDS, of_points, place, points, points_of
 
 _INDENT = " " * 14
 _LABEL = 12  # columns of "expected    "
@@ -28,7 +28,14 @@ def one_line(grade: Grade) -> str:
     if grade.error is not None:
         return flat(f"{grade.id}: {tr('not graded: {why}', why=grade.error)}")
     waiting = ", " + tr("{n} to be read", n=grade.awaiting_review) if grade.awaiting_review else ""
-    return flat(f"{grade.id}: {of_points(grade.score, grade.max_score)}{waiting}")
+    undecided = ", " + tr("{n} undecided", n=points(grade.undecided)) if grade.undecided else ""
+    return flat(f"{grade.id}: {of_points(grade.score, grade.max_score)}{waiting}{undecided}{_why_undecided(grade)}")
+
+
+def _why_undecided(grade: Grade) -> str:
+    """Why the grader could not tell, in the words of the first finding that says so."""
+    found = (f.message for j in grade.criteria if j.status is Status.UNDECIDED for f in j.findings)
+    return next((f" ({clip(shown(message), _VALUE)})" for message in found), "")
 
 
 def sentence(message: Message, *, width: int = 100) -> str:
@@ -62,7 +69,7 @@ def _lines(report: Report, width: int) -> Iterator[str]:
 
 def _head(report: Report, width: int) -> Iterator[str]:
     yield of_points(report.grade.score, report.grade.max_score)
-    for text in (waiting_sentence(report.grade), report.exhibit.notice):
+    for text in (waiting_sentence(report.grade), undecided_sentence(report.grade), report.exhibit.notice):
         if text is not None:
             yield from _wrap(flat(shown(text)), width, "")
 

@@ -91,6 +91,7 @@ class Verdict:
     total: str
     sentence: str
     waiting: str | None
+    undecided: str | None
     earned_width: float
     review_width: float
     mend: tuple[Mend, ...]
@@ -113,6 +114,7 @@ def verdict(grade: Grade) -> Verdict:
         total=of_points(grade.score, grade.max_score),
         sentence=_sentence(grade),
         waiting=waiting_sentence(grade),
+        undecided=undecided_sentence(grade),
         earned_width=round(100 * grade.score / most, 2),
         review_width=round(100 * grade.awaiting_review / most, 2),
         mend=mend_first(grade),
@@ -139,6 +141,16 @@ def waiting_sentence(grade: Grade) -> str | None:
         "Up to {n} more points will be given by a person, who reads: {names}.",
         grade.awaiting_review,
         names="; ".join(f"{tr(criterion.title)} ({criterion.points})" for criterion in waiting),
+    )
+
+
+def undecided_sentence(grade: Grade) -> str | None:
+    """The points that the grader could not decide on, and that are still open."""
+    if not grade.undecided:
+        return None
+    return tr(
+        "{points} more are open: the grader could not tell, which is not your mistake. Your instructor looks at it.",
+        points=count_points(grade.undecided),
     )
 
 

@@ -68,7 +68,7 @@ def strict(text: str) -> Any:
 
 def test_a_result_has_the_keys_of_the_surface_in_their_order() -> None:
     result = strict(result_json(grade()))
-    assert list(result) == [*RESULT, "runs", "resources", "environment"]
+    assert list(result) == [*RESULT, "runs", "resources", "environment", "undecided"]
     assert result["format"] == "grader.result/1"
     scalars = result["criteria"][3]
     assert list(scalars) == CRITERION

@@ -44,7 +44,7 @@ def test_an_ungraded_submission_is_one_sentence() -> None:
 
 
 def test_a_submission_of_a_class_is_one_line() -> None:
-    assert one_line(grade()) == "ivanova: 30.33 of 75 points, 7 to be read"
+    assert one_line(grade()) == "ivanova: 30.33 of 75 points, 7 to be read, 8 undecided"
     assert one_line(grade(criteria=())) == "ivanova: 0 of 0 points"
     assert one_line(ungraded()).startswith("petrov: not graded: The file is no notebook")
     assert one_line(grade("a\nb\x1b[2J")).startswith("a b\\x1b[2J: ")
@@ -53,7 +53,7 @@ def test_a_submission_of_a_class_is_one_line() -> None:
 def test_it_speaks_russian() -> None:
     with using(RUSSIAN):
         lines = render(report(), width=80).splitlines()
-        assert one_line(grade()) == "ivanova: 30,33 из 75 баллов, на проверке: 7"
+        assert one_line(grade()) == "ivanova: 30,33 из 75 баллов, на проверке: 7, не решено: 8"
     text = "\n".join(lines)
     assert lines[1] == "30,33 из 75 баллов"
     for part in (
