@@ -219,6 +219,7 @@ def _ungraded(candidate: Candidate, setup: Setup, error: Exception) -> Report:
             reason=error.message if isinstance(error, GraderError) else repr(error),
         )
     )
+    template = pipeline.template_of(setup.assignment.folder)
     grade = Grade(
         id=candidate.id,
         source=candidate.source,
@@ -227,6 +228,7 @@ def _ungraded(candidate: Candidate, setup: Setup, error: Exception) -> Report:
         profile=setup.profile.name,
         environment=pipeline.environment(execution.versions(), setup),
         error=reason,
+        language=pipeline.language_of(template) if template else None,
         harness_failed=not isinstance(error, UnreadableSubmission),
     )
     return Report(grade=grade)

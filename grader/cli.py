@@ -16,7 +16,9 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -273,24 +275,68 @@ def _run(options: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    speak(of_environment(os.environ))
+    words = list(sys.argv[1:] if argv is None else argv)
+    speak(_language_named(words) or of_environment(os.environ))
     os.environ["LANGUAGE"] = current()  # which gettext asks before the locale
     gettext.bindtextdomain(DOMAIN, str(CATALOGUES))
     gettext.textdomain(DOMAIN)
-    options = parser().parse_args(argv)
+    if not words:
+        parser().print_help(sys.stderr)
+        return UsageError.exit_code
+    options = _parsed(words)
     speak(getattr(options, "lang", None) or current())
     try:
         return _run(options)
     except GraderError as error:
         return _told(error)
     except KeyboardInterrupt:
-        sentence = tr("interrupted. What was finished is kept; the same command goes on from there.")
-        print(f"grader: {sentence}", file=sys.stderr)
+        goes_on = options.run == "grade"
+        kept = tr("interrupted. What was finished is kept; the same command goes on from there.")
+        print(f"grader: {kept if goes_on else tr('interrupted.')}", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
         return 0
     except Exception as error:  # noqa: BLE001 - exit code 1 would say that a criterion failed
         return _failed(error)
+
+
+def _language_named(words: Sequence[str]) -> str | None:
+    """What --lang says, before anything is parsed: what parsing says should be in it too."""
+    named = [after for word, after in pairwise(words) if word == "--lang"]
+    return named[-1] if named and named[-1] in LANGUAGES else None
+
+
+def _parsed(words: Sequence[str]) -> argparse.Namespace:
+    """The options. Below a complaint stands what may have been meant."""
+    try:
+        return parser().parse_args(words)
+    except SystemExit as error:
+        if error.code == UsageError.exit_code and (meant := _meant(words)):
+            print(f"grader: {meant}", file=sys.stderr)
+        raise
+
+
+def _meant(words: Sequence[str]) -> str:
+    """What a misspelt word was meant to be, and where help is to be had."""
+    verbs, options = _known_words(parser())
+    if words[0].partition("=")[0] in options:
+        return tr("Options stand after the command: grader COMMAND {option}.", option=words[0])
+    wrong = [(word, verbs) for word in words[:1] if word not in verbs]
+    wrong += [(word.partition("=")[0], options) for word in words if word.startswith("--")]
+    meant = next(
+        (close[0] for word, known in wrong if word not in known and (close := get_close_matches(word, known, 1))), None
+    )
+    if meant is not None:
+        return tr("Did you mean {word}?", word=meant)
+    return tr("What there is: {command}", command=f"grader {words[0]} --help" if words[0] in verbs else "grader --help")
+
+
+def _known_words(top: argparse.ArgumentParser) -> tuple[set[str], set[str]]:
+    """The commands of a parser, and the long options of all that belong to it."""
+    below = [action.choices for action in top._actions if isinstance(action, argparse._SubParsersAction)]
+    inner = [_known_words(one) for choices in below for one in choices.values()]
+    own = {option for action in top._actions for option in action.option_strings if option.startswith("--")}
+    return {name for choices in below for name in choices}, own.union(*(options for _, options in inner))
 
 
 _OF_NAMES = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR)

@@ -9,7 +9,7 @@ import inspect
 import re
 import secrets
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -188,7 +188,7 @@ def report_of(case: Case, folder: Path, setup: Setup) -> Report:
             runs=_or_else({}, lambda: homework.summarise(case, assignment)),
             resources=used,
             environment=environment(case.execution.versions, setup),
-            language=language.of_text(_words(case.submission)),
+            language=language_of(case.submission.cells),
         ),
         submission=case.submission,
         execution=case.execution,
@@ -203,11 +203,12 @@ def environment(versions: Iterable[tuple[str, str]], setup: Setup) -> dict[str, 
     return {**dict(versions), "sandbox": plan.mechanism, "data": setup.data_name, "seed": plan.seed}
 
 
-def _words(submission: Submission) -> str:
-    """What people have written in a notebook: its texts, and the comments in its code."""
-    code = (cell.source for cell in submission.cells if cell.kind is CellKind.CODE)
-    texts = (cell.source for cell in submission.cells if cell.kind is CellKind.MARKDOWN)
-    return "\n".join([*texts, *(comment for source in code for comment in re.findall("#.*", source))])
+def language_of(cells: Sequence[Cell]) -> str:
+    """The language of what people have written in a notebook: its texts, and the comments in its code."""
+    code = (cell.source for cell in cells if cell.kind is CellKind.CODE)
+    texts = (cell.source for cell in cells if cell.kind is CellKind.MARKDOWN)
+    words = "\n".join([*texts, *(comment for source in code for comment in re.findall("#.*", source))])
+    return language.of_text(words)
 
 
 def _or_else(fallback: Shown, made: Callable[[], Shown]) -> Shown:

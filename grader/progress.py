@@ -35,14 +35,29 @@ def display(total: int, *, quiet: bool = False, plain: bool = False) -> Iterator
         yield _lines(total)
 
 
-def _estimate(done: int, total: int, began: float) -> str:
-    """`, about 3 min left`, from the mean time of those that are done."""
-    if not 0 < done < total:
-        return ""
-    left = (time.monotonic() - began) / done * (total - done)
-    if left > 90:
-        return ", " + tr("about {n} min left", n=round(left / 60))
-    return ", " + tr("about {n} s left", n=max(1, round(left)))
+class _Pace:
+    """How far the work is. What an earlier command had done already says nothing of how long the rest takes."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done, self._worked = total, 0, 0
+        self._begun: set[str] = set()
+        self._since = time.monotonic()
+
+    def count(self, name: str, stage: str) -> None:
+        if stage != "done":
+            self._begun.add(name)
+            return
+        self.done += 1
+        self._worked += name in self._begun
+
+    def estimate(self) -> str:
+        """`, about 3 min left`, from the mean time of those that were worked on."""
+        if not self._worked or self.done >= self.total:
+            return ""
+        left = (time.monotonic() - self._since) / self._worked * (self.total - self.done)
+        if left > 90:
+            return ", " + tr("about {n} min left", n=round(left / 60))
+        return ", " + tr("about {n} s left", n=max(1, round(left)))
 
 
 def tell(text: str) -> None:
@@ -52,13 +67,12 @@ def tell(text: str) -> None:
 
 
 def _lines(total: int) -> Callable[[str, str], None]:
-    began, lock, done = time.monotonic(), threading.Lock(), 0
+    pace, lock = _Pace(total), threading.Lock()
 
     def update(name: str, stage: str) -> None:
-        nonlocal done
         with lock:
-            done += stage == "done"
-            tell(f"[{done}/{total}] {inert(name)}: {shown(_SAYS[stage])}{_estimate(done, total, began)}")
+            pace.count(name, stage)
+            tell(f"[{pace.done}/{total}] {inert(name)}: {shown(_SAYS[stage])}{pace.estimate()}")
 
     return update
 
@@ -69,18 +83,17 @@ def _so_far(done: int, total: int) -> str:
 
 @contextmanager
 def _bars(total: int) -> Iterator[Callable[[str, str], None]]:
-    began, rows, done = time.monotonic(), dict[str, TaskID](), 0
+    pace, rows = _Pace(total), dict[str, TaskID]()
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
         whole = bars.add_task(tr("class"), total=total, note=_so_far(0, total))
 
         def update(name: str, stage: str) -> None:
-            nonlocal done
+            pace.count(name, stage)
             if stage == "done":
-                done += 1
                 if name in rows:
                     bars.remove_task(rows.pop(name))
-                bars.update(whole, completed=done, note=_so_far(done, total) + _estimate(done, total, began))
+                bars.update(whole, completed=pace.done, note=_so_far(pace.done, total) + pace.estimate())
             elif name in rows:
                 bars.update(rows[name], note=shown(_SAYS[stage]))
             else:

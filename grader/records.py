@@ -479,8 +479,8 @@ class RunSummary:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grade:
     """The verdict on one submission: what result.json holds. `error` is set when it could not be graded, and then
-    there are no points; `harness_failed` tells whether that is our fault. `language` is that of the notebook's own words, None
-    when it could not be read."""
+    there are no points; `harness_failed` tells whether that is our fault. `language` is that of the notebook's own words, where
+    it could not be read that of the template, None without one."""
 
     id: str
     source: str

@@ -52,3 +52,9 @@ def test_a_pipe_costs_a_remark(tmp_path: Path) -> None:
 def test_logs_that_are_not_there_are_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         _own(Namespace(notebook=tmp_path / "hw.ipynb", logs=tmp_path / "none"), tmp_path)
+
+
+def test_a_folder_without_event_files_is_wrong_use(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    with pytest.raises(UsageError, match="no event files"):
+        read(tmp_path, tmp_path / "logs")

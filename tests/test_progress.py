@@ -15,6 +15,7 @@ import pytest
 
 from grader import cli
 from grader.commands import doctor
+from grader.progress import _Pace
 from grader.sandbox import interpreter
 
 CLOSED = """
@@ -54,6 +55,18 @@ def until_closed(terminal: int) -> Iterator[bytes]:
         while part := os.read(terminal, 4096):
             yield part
     os.close(terminal)
+
+
+def test_what_was_done_before_says_nothing_of_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([100.0, 130.0])
+    monkeypatch.setattr("grader.progress.time.monotonic", lambda: next(clock))
+    pace = _Pace(10)
+    for name in "abcd":
+        pace.count(name, "done")  # as an earlier command left them
+    assert pace.estimate() == ""
+    pace.count("e", "running")
+    pace.count("e", "done")
+    assert (pace.done, pace.estimate()) == (5, ", about 2 min left")  # five more at 30 s each
 
 
 def test_a_mistake_of_ours_has_an_exit_code_of_its_own(

@@ -129,6 +129,13 @@ def test_a_broken_notebook_is_ungraded_and_the_class_goes_on(results: Mapping[st
     assert "score" not in result
 
 
+@pytest.mark.usefixtures("results")
+def test_the_page_of_a_broken_notebook_speaks_the_templates_language(out: Path) -> None:
+    page = (out / "reports" / "broken" / "report.html").read_text()
+    assert '<html lang="ru"' in page
+    assert "MNIST" not in page  # it was trained on nothing
+
+
 def test_a_situation_loses_what_it_should_and_nothing_else(name: str, checked: Mapping[str, Checked]) -> None:
     assert checked[name].differences == ()
 

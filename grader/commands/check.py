@@ -51,7 +51,7 @@ def _check(options: argparse.Namespace) -> int:
             unconfined = tr("the sandbox is missing; the notebook ran unconfined, with your own rights.")
             print(f"grader: {unconfined}", file=sys.stderr)
         note = data_note(setup)
-        if options.format == "text" and note is not None:
+        if options.format == "text" and note is not None and report.grade.error is None:
             print(terminal.sentence(note) + "\n")
         print(_FORMATS[options.format](report))
         if options.format == "github":
@@ -111,6 +111,13 @@ def _own(options: argparse.Namespace, workspace: Path) -> Candidate:
     if options.logs is not None and not options.logs.exists():
         raise UsageError(
             say("There are no logs at {path}. Name the folder logs/ or an archive of it.", path=str(options.logs))
+        )
+    if options.logs is not None and options.logs.is_dir() and not any(options.logs.rglob("*tfevents*")):
+        raise UsageError(
+            say(
+                "The folder {path} holds no event files. Name the folder logs/ or an archive of it, or leave --logs out.",
+                path=str(options.logs),
+            )
         )
     first, *others = find_submissions([options.notebook], workspace)
     if others:

@@ -27,6 +27,7 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.flush()
     else:
         _write(options.into, data)
+        print(f"grader: {options.into} is written.", file=sys.stderr)
     return 0
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from grader import batch, journal, processes, receipt, reviews
 from grader.commands.prepared import jobs_for, prepared
 from grader.errors import GraderError
-from grader.language import tr, tr_n
+from grader.judging import data_note
+from grader.language import shown, tr, tr_n
 from grader.pipeline import Setup
 from grader.progress import display, tell
 from grader.reporting import roll, terminal
@@ -32,6 +33,9 @@ def run(options: argparse.Namespace) -> int:
         with prepared(options, evidence) as usual:
             setup = dataclasses.replace(usual, decisions=decisions)
             tell(roll.roll(intake))
+            note = data_note(setup) if options.data == "auto" else None
+            if note is not None:
+                tell(inert(shown(note)))
             with journal.opened(evidence) as known, display(len(candidates)) as watch:
                 outcome = batch.grade_all(candidates, setup, options.out, jobs, watch, journal=known)
             _tell_what_is_other(before, outcome, setup)

@@ -47,7 +47,7 @@ def student_page(
     """The page of one submission: verdict, criteria, curves, gradients, conclusions, the notebook, the environment.
 
     `data_note` says what a reader should know of the data that were used. An ungraded submission gets one sentence.
-    Without a `language` it is the notebook's own; that of the terminal where the notebook could not be read. Drawing takes
+    Without a `language` it is the notebook's own; that of the template where the notebook could not be read. Drawing takes
     most of the time, and no rubric changes a picture: with `keep` they are drawn once.
     """
     with using(language or report.grade.language):
@@ -57,7 +57,7 @@ def student_page(
 def _student_page(report: Report, data_note: Message | None, keep: kept.Keep) -> str:
     grade = report.grade
     if grade.error is not None:
-        return _render("ungraded.html", grade=grade, error=shown(grade.error), data_note=view.text_of(data_note))
+        return _render("ungraded.html", grade=grade, error=shown(grade.error))
     cells = handed_in.cell_views(report)
     runs = figures.run_anchors(report.exhibit)
     anchors = view.Anchors(runs=runs, notebook=handed_in.anchors(cells))

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from grader.errors import UnreadableSubmission
 from grader.formats.notebooks import read_file
+from grader.language import tr, tr_n
 from grader.reporting.text import one_line
 from grader.stages.intake import Candidate, Intake, notebooks_of
 
+_MOST_NAMED = 5  # notebooks of one submission
 _WIDEST = 40  # columns of ids that are lined up
 
 
@@ -21,9 +23,8 @@ def roll(intake: Intake) -> str:
 
 def _lines(intake: Intake) -> Iterator[str]:
     systems = sorted({candidate.student.system for candidate in intake.candidates if candidate.student})
-    count = len(intake.candidates)
-    told = f", as {' and '.join(systems)} names them" if systems else ""
-    yield f"{count} {'submission' if count == 1 else 'submissions'}{told}:"
+    count = tr_n("{n} submission", "{n} submissions", len(intake.candidates))
+    yield tr("{count}, as {systems} names them:", count=count, systems=" + ".join(systems)) if systems else f"{count}:"
     twins = _twins(intake)
     width = min(_WIDEST, max((len(candidate.id) for candidate in intake.candidates), default=0))
     for candidate in intake.candidates:
@@ -31,7 +32,7 @@ def _lines(intake: Intake) -> Iterator[str]:
         told = one_line(_file(candidate) + (f" ({notes})" if notes else ""))
         yield f"  {one_line(candidate.id):<{width}}  {told}"
     if intake.left_out:
-        yield "Left out:"
+        yield tr("Left out:")
         yield from (f"  {one_line(line)}" for line in intake.left_out)
 
 
@@ -39,20 +40,28 @@ def _file(candidate: Candidate) -> str:
     """Where it came from, with the notebook where it lies open in a folder, and how many other files there are."""
     inside = [path for path in notebooks_of(candidate) if candidate.path in path.parents]
     within = str(inside[0].relative_to(candidate.path)) if len(inside) == 1 else ""
-    return str(Path(candidate.source, within)) + (f" + {len(candidate.also)} more" if candidate.also else "")
+    return str(Path(candidate.source, within)) + (tr(" + {n} more", n=len(candidate.also)) if candidate.also else "")
 
 
 def _notes(candidate: Candidate, twins: Mapping[str, str]) -> Iterator[str]:
     if candidate.student is not None and candidate.student.attempt > 1:
-        yield f"attempt {candidate.student.attempt}"
+        yield tr("attempt {n}", n=candidate.student.attempt)
     if candidate.student is not None and candidate.student.late:
-        yield "late"
+        yield tr("late")
     if candidate.earlier:
-        yield f"not {', '.join(candidate.earlier)}"
+        yield tr("not {earlier}", earlier=", ".join(candidate.earlier))
     if candidate.logs is not None:
-        yield f"with {candidate.logs.name}"
+        yield tr("with {logs}", logs=candidate.logs.name)
     if candidate.id in twins:
-        yield f"the same notebook as {twins[candidate.id]}"
+        yield tr("the same notebook as {id}", id=twins[candidate.id])
+    together = notebooks_of(candidate)
+    if len(together) > 1:
+        yield tr_n(
+            "{n} notebook of one student, of which one counts: {names}",
+            "{n} notebooks of one student, of which one counts: {names}",
+            len(together),
+            names=", ".join(path.name for path in together[:_MOST_NAMED]) + (", …" if together[_MOST_NAMED:] else ""),
+        )
 
 
 def _twins(intake: Intake) -> Mapping[str, str]:

@@ -52,4 +52,37 @@ def test_wrong_use_is_told_in_russian(monkeypatch: pytest.MonkeyPatch, capsys: p
     told = capsys.readouterr().err
     assert ended.value.code == 2
     assert told.startswith("использование: grader grade")
-    assert told.endswith("grader grade: ошибка: аргумент --jobs: нужно число не меньше 1\n")
+    assert "grader grade: ошибка: аргумент --jobs: нужно число не меньше 1\n" in told
+
+
+def test_the_language_that_is_named_holds_for_complaints_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["grade", "--lang", "ru"])
+    assert "нужно указать: PATH" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("grad x", "Did you mean grade?"),
+        ("grade x --ouput y", "Did you mean --out?"),
+        ("grade x --fail-undr=5", "Did you mean --fail-under?"),
+        ("--lang ru grade x", "Параметры пишутся после команды: grader COMMAND --lang."),
+        ("export", "grader export --help"),
+        ("nonsense", "grader --help"),
+    ],
+)
+def test_a_slip_is_told_what_may_have_been_meant(
+    words: str, meant: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words.split())
+    assert ended.value.code == 2
+    assert meant in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_without_any_word_all_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    told = capsys.readouterr().err
+    assert all(f"    {verb} " in told for verb in ("grade", "check", "export", "doctor"))

@@ -282,3 +282,9 @@ def test_the_students_identifier_is_in_the_result_also_of_what_cannot_be_graded(
         assert result["submission"]["student"] == {
             "system": "Moodle", "key": "4711", "name": "Иванова Анна", "late": False, "attempt": 1,
         }  # fmt: skip
+
+
+def test_several_notebooks_that_count_as_one_students_are_named_beforehand(tmp_path: Path, take: Take) -> None:
+    folder = lay(tmp_path / "pair", {"a.ipynb": notebook("a"), "b.ipynb": notebook("b"), "logs.zip": LOGS})
+    (_, line) = roll(take(folder)).splitlines()
+    assert line.endswith("(2 notebooks of one student, of which one counts: a.ipynb, b.ipynb)")
