@@ -19,11 +19,13 @@ _MAX_BYTES = 1 << 20  # of assignment.toml, which has a few kilobytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """A run that the brief asks for: its folder below logs/, its layers, and the activations of those that have one."""
+    """A run that the brief asks for: its folder below logs/, its layers, and the activations and the numbers of units of those
+    that have some; empty where any will do."""
 
     run: str
     layers: tuple[str, ...]
     activations: tuple[str, ...] = ()
+    units: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +163,10 @@ def _experiment(raw: Mapping[str, Any]) -> Experiment:
     lists = {name: tuple(map(str, raw.get(name, ()))) for name in ("layers", "activations")}
     if any(isinstance(raw.get(name), str) for name in lists):
         raise ValueError("layers and activations of an experiment are lists")
-    return Experiment(**{**raw, **lists})
+    units = raw.get("units", [])
+    if not isinstance(units, list) or not all(type(number) is int and number > 0 for number in units):
+        raise ValueError("units of an experiment are a list of whole numbers from 1 on")
+    return Experiment(**{**raw, **lists, "units": tuple(units)})
 
 
 def _criteria(raw: list[dict[str, Any]], headings: Mapping[str, Any]) -> tuple[Criterion, ...]:

@@ -53,6 +53,7 @@ BROKEN = {
     "a list in the place of a table": (changed("epochs", "[1]"), "list"),
     "tables in the place of numbers": (changed("seed", "{a = 1}"), "dict"),
     "layers in a row": (TEXT.replace("layers = [", "layers = '' #["), "lists"),
+    "units in words": (TEXT.replace("units = [", 'units = ["many", ', 1), "units of an experiment"),
     "points in words": (TEXT.replace("points = 4", 'points = "four"', 1), "the points of the criterion notebook.runs"),
     "points below zero": (TEXT.replace("points = 4", "points = -4", 1), "the points of the criterion notebook.runs"),
     "a slip in a key": (TEXT.replace("points = 4", "ponts = 4", 1), "the criterion notebook.runs lacks points"),

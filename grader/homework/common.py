@@ -77,7 +77,7 @@ def unlike_notebook(case: Case, evidence: Evidence, run: str | None, *steps: str
     any: it needs something that the notebook has and the probe has not, and nobody may be failed for that."""
     fault = next((found for step in ("", *steps) if (found := evidence.faults.get(step))), None)
     ended = case.runs.keys() - broken_off(case)
-    if fault is None or not (run in ended if run else ended):
+    if fault is None or not (run in ended if run else ended) or _raised_in_notebook(fault, case):
         return None
     return undecided(
         "probe.state_needed",
@@ -86,6 +86,17 @@ def unlike_notebook(case: Case, evidence: Evidence, run: str | None, *steps: str
         name=evidence.question.definition.wanted,
         reason=words_of(fault),
     )
+
+
+def _raised_in_notebook(fault: Fault, case: Case) -> bool:
+    """Whether a cell of the notebook met the same error: then it needs nothing of the notebook. Shapes may differ."""
+    faults = (cell.fault.message for cell in case.execution.cells if cell.fault is not None)
+    return fault.kind is FaultKind.RAISED and any(_gist(message) == _gist(fault.message) for message in faults)
+
+
+def _gist(message: str) -> str:
+    """An error's kind, and its words up to the first number or shape."""
+    return re.split(r"[\d\[({]", brief(message), maxsplit=1)[0]
 
 
 def fault_finding(fault: Fault, definition: Definition, case: Case) -> Finding:

@@ -6,7 +6,7 @@ import ast
 import functools
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from grader.contract import Check, undecided
 from grader.formats.code import code_of
 from grader.homework.common import broken_off, evidence_for, logged_experiments, runs_named, trains, words_of
 from grader.homework.questions import task_of
-from grader.homework.roles import reading_of, series_of, tail_mean
+from grader.homework.roles import reading_of, roles_of, series_of, tail_mean
 from grader.homework.series import first_bad_step, is_nan
 from grader.homework.spread import Spread, spread
 from grader.homework.witnesses import epochs_printed
@@ -65,8 +65,17 @@ def _on_validation_data(name: str) -> Finding:
 def spoils(case: Case, assignment: Assignment, name: str) -> Finding | None:
     """The first thing that makes the curves of an experiment say nothing, though it was run the way that the brief asks."""
     run = logged_experiments(case, assignment)[name]
-    found = not_finite(name, run, model_of(case, name)) or too_short(case, assignment, name)
+    found = not_finite(name, _without_wrong(run, case), model_of(case, name)) or too_short(case, assignment, name)
     return found or goes_on(case, assignment, name)
+
+
+def _without_wrong(run: Run, case: Case) -> Run:
+    """A run without the validation that fit_generator was seen to log wrongly: its NaN may be another run's."""
+    if evidence_for(case, "fit_generator") is None:
+        return run
+    roles = roles_of(case, run)
+    wrong = {tag for tag, role in roles.items() if role.startswith("validation") and reading_of(case, role) is None}
+    return replace(run, scalars=tuple(series for series in run.scalars if series.tag not in wrong))
 
 
 def goes_on(case: Case, assignment: Assignment, name: str) -> Finding | None:
@@ -136,14 +145,20 @@ def _unseen(runs: Sequence[str]) -> Verdict:
 
 
 def _has_layers(model: ModelUse, experiment: Experiment) -> bool:
-    """Whether a model's layers are those asked for, with their activations as far as these have well-known names."""
-    kinds, activations = experiment.layers, experiment.activations
+    """Whether a model's layers are those asked for, with their activations as far as these have well-known names, and with
+    their numbers of units as far as these are known."""
+    kinds, activations, units = experiment.layers, experiment.activations, _units(model)
     own = [layer.activation for layer in model.layers if layer.activation is not None]
     return (
         len(model.layers) == len(kinds)
         and all(layer.is_a(kind) for layer, kind in zip(model.layers, kinds, strict=True))
         and (len(own) != len(activations) or all(map(_may_be, own, activations)))
+        and (len(units) != len(experiment.units) or units == experiment.units)
     )
+
+
+def _units(model: ModelUse) -> tuple[int, ...]:
+    return tuple(layer.outputs for layer in model.layers if layer.outputs is not None)
 
 
 def _may_be(name: str, wanted: str) -> bool:
@@ -210,12 +225,13 @@ def _broken_off(case: Case, name: str) -> Finding:
 def _other_layers(name: str, experiment: Experiment, model: ModelUse) -> Finding:
     kinds = [layer.kind for layer in model.layers]
     own = tuple(layer.activation or "" for layer in model.layers if layer.activation is not None)
-    alike = tuple(kinds) == experiment.layers
+    pairs = ((experiment.layers, tuple(kinds)), (experiment.activations, own), (experiment.units, _units(model)))
+    expected, actual = next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
     return Finding(
         code="run.other_layers",
         message=say("The run {run} was trained with other layers than the task asks for.", run=name),
-        expected=", ".join(experiment.activations if alike else experiment.layers),
-        actual=", ".join(own if alike else kinds),
+        expected=", ".join(map(str, expected)),
+        actual=", ".join(map(str, actual)),
         hint=say("Take the layers from the task, in the same order, and run the cell again."),
         run=name,
     )

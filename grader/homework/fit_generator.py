@@ -185,6 +185,8 @@ def _training_differs(way: float, name: str, evidence: Evidence, case: Case) -> 
 def _how_far(way: float) -> Message:
     if not np.isfinite(way):
         return say("the weights are not finite")
+    if way < 0.01:
+        return say("the weights end less than 1 % of their way off, which is more than rounding does")
     if way < 1:
         return say("the weights end {way:.0%} of their way off", way=way)
     return say("the weights end further off than they should have gone")

@@ -200,7 +200,8 @@ _INSTEAD = {  # what a tag may hold instead of a gradient: (sentence, what was s
         noted("The histograms {tag} hold zeros, not gradients."),
         noted("zeros"),
         noted(
-            "Check that the loss is computed inside the tape and that the gradients are taken for the trainable variables."
+            "Check that the loss is computed inside the tape, that the gradients are taken for the trainable variables, and "
+            "that nothing rounds them or casts them to whole numbers."
         ),
     ),
 }

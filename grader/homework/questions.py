@@ -130,9 +130,24 @@ def _scenario(
 
 
 def _held(code: str) -> AbstractSet[float]:
-    """All numbers that code names."""
-    found = (node.value for node in ast.walk(parsed(code)) if isinstance(node, ast.Constant))
-    return {value for value in found if isinstance(value, int | float)}
+    """All numbers that code names. One that divides steps so that they grow from epoch to epoch only where there are 469 of them
+    (`step // 100`) counts with these."""
+    tree = parsed(code)
+    found = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    held = {value for value in found if isinstance(value, int | float)}
+    return held | {EPOCH} if any(_STEPS < n <= EPOCH for n in _divisors(tree)) else held
+
+
+def _divisors(tree: ast.Module) -> list[int]:
+    """The whole numbers that code divides by without a rest: `n // 100`, `int(n / 100)`."""
+    named, divided = _constants(tree), list[ast.expr]()
+    for node in ast.walk(tree):
+        match node:
+            case ast.BinOp(op=ast.FloorDiv(), right=right):
+                divided.append(right)
+            case ast.Call(func=ast.Name(id="int" | "round"), args=[ast.BinOp(op=ast.Div(), right=right)]):
+                divided.append(right)
+    return [number for right in divided for number in _numbers(right, named)]
 
 
 def _sizes(held: AbstractSet[float], rng: np.random.Generator, steps: int, rest: int) -> _Sizes:

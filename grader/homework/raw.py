@@ -127,8 +127,10 @@ def run(case: Case, assignment: Assignment) -> Verdict:
     scaled = [sequence for sequence in model.sequences if not (sequence.high >= _PIXELS and sequence.low >= 0.0)]
     if not scaled:
         bad = too_short(case, assignment, RAW) or goes_on(case, assignment, RAW)
-        same = len(set(model.image_sets[:2])) < len(model.image_sets[:2])
-        return failed(bad) if bad is not None else partial(0.5, _validated_on_training()) if same else passed()
+        counts, labels = ({one[place] for one in model.image_sets[:2]} for place in (0, 1))
+        same = len(model.image_sets) > 1 and len(labels) == 1
+        mixed = _validated_on_training() if len(counts) == 1 else _labels_of_training()
+        return failed(bad) if bad is not None else partial(0.5, mixed) if same else passed()
     if function_is_wrong and len(scaled) == len(model.sequences):
         return blocked("raw.preprocess", _scaled_finding(scaled))
     return partial(0.5 if len(scaled) < len(model.sequences) else 0.0, _scaled_finding(scaled))
@@ -140,6 +142,17 @@ def _validated_on_training() -> Finding:
         message=say("In the run raw both sequences hold the same images: it is validated on what it is trained on."),
         expected=say("raw training images in one sequence, raw test images in the other"),
         actual=say("the same images in both"),
+        hint=say("Make the second sequence of X_test and y_test."),
+        run=RAW,
+    )
+
+
+def _labels_of_training() -> Finding:
+    return Finding(
+        code="raw.labels_of_training",
+        message=say("In the run raw both sequences begin with the same labels, and have unlike numbers of images."),
+        expected=say("each sequence with the labels of its own images"),
+        actual=say("the same labels in both"),
         hint=say("Make the second sequence of X_test and y_test."),
         run=RAW,
     )

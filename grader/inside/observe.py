@@ -209,6 +209,8 @@ def note_model(model, args, kwargs, trace):
     known = trace.feeds.setdefault(model, set())
     training = at_work()
     stale = training and trace.batch and trace.batch[2] not in (None, training)  # another training has read it
+    if training and tf.inside_function() and trace.batch and trace.batch[2] is not training:
+        stale = True  # a step that is traced has not read a batch of its own yet, and tf.data will read it in a thread
     source = trace.batch[0] if trace.batch and not stale else None
     writer = kwargs.get("writer", args[0] if args else None)
     trace.current = trace.number(model)
