@@ -77,8 +77,16 @@ def unlike_notebook(case: Case, evidence: Evidence, run: str | None, *steps: str
     any: it needs something that the notebook has and the probe has not, and nobody may be failed for that."""
     fault = next((found for step in ("", *steps) if (found := evidence.faults.get(step))), None)
     ended = case.runs.keys() - broken_off(case)
-    if fault is None or not (run in ended if run else ended) or _raised_in_notebook(fault, case):
+    if fault is None or not (run in ended if run else ended):
         return None
+    if _raised_in_notebook(fault, case):
+        return undecided(
+            "probe.fails_on_some",
+            "{name} gets through with some of the experiments, and raises an error with others, as with the small example it was "
+            "tried out on ({reason}). What it does right a person has to tell.",
+            name=evidence.question.definition.wanted,
+            reason=words_of(fault),
+        )
     return undecided(
         "probe.state_needed",
         "{name} works in the notebook, but not on the small example it was tried out on ({reason}): it seems to need "

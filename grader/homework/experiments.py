@@ -225,8 +225,9 @@ def _broken_off(case: Case, name: str) -> Finding:
 def _other_layers(name: str, experiment: Experiment, model: ModelUse) -> Finding:
     kinds = [layer.kind for layer in model.layers]
     own = tuple(layer.activation or "" for layer in model.layers if layer.activation is not None)
-    pairs = ((experiment.layers, tuple(kinds)), (experiment.activations, own), (experiment.units, _units(model)))
-    expected, actual = next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
+    sizes, functions = (experiment.units, _units(model)), (experiment.activations, own)
+    unlike = sizes if len(sizes[0]) == len(sizes[1]) and sizes[0] != sizes[1] else functions
+    expected, actual = unlike if tuple(kinds) == experiment.layers else (experiment.layers, kinds)
     return Finding(
         code="run.other_layers",
         message=say("The run {run} was trained with other layers than the task asks for.", run=name),

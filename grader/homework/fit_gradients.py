@@ -278,7 +278,7 @@ def _not_found(lacking: list[Variable], analysis: Analysis, case: Case) -> Findi
             all=len(analysis.variables),
         ),
         hint=say(
-            "Go over all of self._trainable_variables (or layer.get_trainable() of every layer), and make the tags differ."
+            "Go over all of self._trainable_variables (or layer.get_trainable() of every layer), write each gradient whole, and make the tags differ."
         )
         if found is None
         else listed(
