@@ -290,7 +290,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GraderError as error:
         return _told(error)
     except KeyboardInterrupt:
-        goes_on = options.run == "grade"
+        goes_on = options.run == "grade" or (options.run == "selftest" and options.out is not None)
         kept = tr("interrupted. What was finished is kept; the same command goes on from there.")
         print(f"grader: {kept if goes_on else tr('interrupted.')}", file=sys.stderr)
         return _INTERRUPTED
@@ -302,7 +302,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _language_named(words: Sequence[str]) -> str | None:
     """What --lang says, before anything is parsed: what parsing says should be in it too."""
-    named = [after for word, after in pairwise(words) if word == "--lang"]
+    apart = [part for word in words for part in (word.split("=", 1) if word.startswith("--lang=") else [word])]
+    named = [after for word, after in pairwise(apart) if word == "--lang"]
     return named[-1] if named and named[-1] in LANGUAGES else None
 
 

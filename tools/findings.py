@@ -22,7 +22,8 @@ Written by `make messages` from the code: every code that a finding may have, in
 
 A code's first part says what it is about. Findings below a criterion cost its points, in whole or in part; those whose
 code begins with `remark.` or `intake.`, and those of a criterion that was passed, cost nothing. An `undecided` criterion
-is never a student's loss: the grader could not tell, and a person has to look.
+is never a student's loss: the grader could not tell, and a person has to look. What is advised against an error that a
+cell raised depends on the error, and stands in `grader/homework/cell_errors.py`.
 """
 _PARTS = {
     "at_once": "Before the notebook is run (`check --watch`)",

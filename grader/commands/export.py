@@ -13,6 +13,8 @@ from grader.errors import GraderError, UsageError
 from grader.exports import autograder, canvas, classroom50, criteria_csv, github, gradescope, junit, moodle
 from grader.exports.results import Result, read_results
 from grader.files import replacing
+from grader.language import tr
+from grader.reporting.text import inert
 
 Made = tuple[bytes, Sequence[str]]  # what is written, and what an instructor must know
 
@@ -27,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.flush()
     else:
         _write(options.into, data)
-        print(f"grader: {options.into} is written.", file=sys.stderr)
+        print(f"grader: {inert(tr('{path} is written.', path=str(options.into)))}", file=sys.stderr)
     return 0
 
 

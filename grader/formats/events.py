@@ -401,7 +401,7 @@ def _value(value: Any, plugin: str) -> float | Floats | None:
 
 def _counted(number: float | Floats | None) -> float | Floats | None:
     """The value, unless it is a histogram whose counts are no counts."""
-    if isinstance(number, np.ndarray) and len(number) and number[:, 2].view(np.uint64).max() >= _INFINITE_BITS:
+    if isinstance(number, np.ndarray) and len(number) and (number[:, 2] + 0.0).view(np.uint64).max() >= _INFINITE_BITS:
         raise _BrokenValueError(say("a histogram with counts that are negative, infinite or NaN"))
     return number
 

@@ -51,7 +51,7 @@ def _of_name(name: str, cell: int, case: Case) -> Message:
     made = [index for index, source in sources.items() if name in _made(source)]
     ran = {run.index for run in case.execution.cells if run.status is CellStatus.OK}
     above = [index for index in made if index < cell]
-    if not made and not any("import *" in source for source in sources.values()):
+    if not made and not any(_may_make(name, source) for source in sources.values()):
         return say("No cell makes {name}: its cell may have been deleted, or the name is misspelt.", name=name)
     if above and not ran.intersection(above):
         return say(
@@ -66,11 +66,17 @@ def _of_name(name: str, cell: int, case: Case) -> Message:
     return _USUAL
 
 
+def _may_make(name: str, source: str) -> bool:
+    """Whether a cell may make a name in a way that its tree does not tell."""
+    by_far = r"import \*|%run\b|%pylab\b|\bexec\(|\bglobals\("
+    return re.search(rf"{by_far}|^\s*{name}\s*=\s*[!%]|\bglobal\b.*\b{name}\b", source, re.MULTILINE) is not None
+
+
 def _made(source: str) -> set[str]:
     """The names that a cell makes in the notebook: by assignment, import, `def` and `class`, not inside of functions. Of a
     cell that cannot be read all words count: its author meant it to make some of them."""
     tree = code_of(source)
-    with suppress(SyntaxError, RecursionError):
+    with suppress(SyntaxError, ValueError, RecursionError):
         if tree is not None:
             symbols = symtable.symtable(ast.unparse(tree), "cell", "exec").get_symbols()
             return {symbol.get_name() for symbol in symbols if symbol.is_assigned() or symbol.is_imported()}

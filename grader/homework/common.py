@@ -97,9 +97,13 @@ def unlike_notebook(case: Case, evidence: Evidence, run: str | None, *steps: str
 
 
 def _raised_in_notebook(fault: Fault, case: Case) -> bool:
-    """Whether a cell of the notebook met the same error: then it needs nothing of the notebook. Shapes may differ."""
-    faults = (cell.fault.message for cell in case.execution.cells if cell.fault is not None)
-    return fault.kind is FaultKind.RAISED and any(_gist(message) == _gist(fault.message) for message in faults)
+    """Whether a cell that trains met the same error: then it needs nothing of the notebook. Shapes may differ; of an error
+    without words, such as `KeyError: 3`, nobody knows."""
+    training = {cell.index for cell in case.submission.cells if trains(cell)}
+    faults = (run.fault.message for run in case.execution.cells if run.fault is not None and run.index in training)
+    gist = _gist(fault.message)
+    worded = bool(gist.partition(":")[2].strip())
+    return fault.kind is FaultKind.RAISED and worded and any(_gist(message) == gist for message in faults)
 
 
 def _gist(message: str) -> str:

@@ -20,7 +20,7 @@ from grader.homework.series import first_bad_step, is_nan
 from grader.homework.spread import Spread, spread
 from grader.homework.witnesses import epochs_printed
 from grader.language import counted, listed
-from grader.records import Case, Fault, Finding, Floats, Message, ModelUse, Run, Scalars, Verdict, say
+from grader.records import Case, Fault, Finding, Floats, LayerUse, Message, ModelUse, Run, Scalars, Verdict, say
 
 _ACTIVATIONS = frozenset(
     {"relu", "sigmoid", "tanh", "softmax", "elu", "selu", "gelu", "linear", "leaky_relu", "softplus"}
@@ -71,7 +71,8 @@ def spoils(case: Case, assignment: Assignment, name: str) -> Finding | None:
 
 def _without_wrong(run: Run, case: Case) -> Run:
     """A run without the validation that fit_generator was seen to log wrongly: its NaN may be another run's."""
-    if evidence_for(case, "fit_generator") is None:
+    evidence = evidence_for(case, "fit_generator")
+    if evidence is None or evidence.faults:
         return run
     roles = roles_of(case, run)
     wrong = {tag for tag, role in roles.items() if role.startswith("validation") and reading_of(case, role) is None}
@@ -147,14 +148,18 @@ def _unseen(runs: Sequence[str]) -> Verdict:
 def _has_layers(model: ModelUse, experiment: Experiment) -> bool:
     """Whether a model's layers are those asked for, with their activations as far as these have well-known names, and with
     their numbers of units as far as these are known."""
-    kinds, activations, units = experiment.layers, experiment.activations, _units(model)
+    activations, units = experiment.activations, _units(model)
     own = [layer.activation for layer in model.layers if layer.activation is not None]
     return (
-        len(model.layers) == len(kinds)
-        and all(layer.is_a(kind) for layer, kind in zip(model.layers, kinds, strict=True))
+        _are_kinds(model, experiment)
         and (len(own) != len(activations) or all(map(_may_be, own, activations)))
         and (len(units) != len(experiment.units) or units == experiment.units)
     )
+
+
+def _are_kinds(model: ModelUse, experiment: Experiment) -> bool:
+    kinds = experiment.layers
+    return len(model.layers) == len(kinds) and all(map(LayerUse.is_a, model.layers, kinds))
 
 
 def _units(model: ModelUse) -> tuple[int, ...]:
@@ -227,7 +232,7 @@ def _other_layers(name: str, experiment: Experiment, model: ModelUse) -> Finding
     own = tuple(layer.activation or "" for layer in model.layers if layer.activation is not None)
     sizes, functions = (experiment.units, _units(model)), (experiment.activations, own)
     unlike = sizes if len(sizes[0]) == len(sizes[1]) and sizes[0] != sizes[1] else functions
-    expected, actual = unlike if tuple(kinds) == experiment.layers else (experiment.layers, kinds)
+    expected, actual = unlike if _are_kinds(model, experiment) else (experiment.layers, kinds)
     return Finding(
         code="run.other_layers",
         message=say("The run {run} was trained with other layers than the task asks for.", run=name),

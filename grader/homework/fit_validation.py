@@ -37,10 +37,10 @@ def validation_scalars(case: Case, assignment: Assignment) -> Verdict:
         quality, found = _validation(role, name, analysis, case, assignment)
         share += quality / 2
         findings += found
-    fault = (
-        probe_fault(evidence, "main", case) if share == 0 else None
-    )  # it came to its end before anything was written
-    return failed(fault) if fault else partial(share, *findings)
+    fault = probe_fault(evidence, "main", case)
+    if fault is not None and share == 0:  # it ended before anything was written, or right: that comes first
+        return failed(fault, *(finding for finding in findings if finding.code != "fit.no_validation"))
+    return partial(share, *findings)
 
 
 def _cut_short(cut: tuple[int, int], case: Case) -> Finding:

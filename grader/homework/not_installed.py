@@ -51,13 +51,13 @@ def _decorated(check: Check, cause: Callable[[Case, Verdict], str | None]) -> Ch
     def checked(case: Case, assignment: Assignment) -> Verdict:
         verdict = check(case, assignment)
         module = cause(case, verdict) if verdict.status in _LOST else None
-        return _for_a_person(module, _cell_without(module, case)) if module else verdict
+        return _for_a_person(module, _cell_without(module, case), verdict) if module else verdict
 
     return checked
 
 
-def _for_a_person(module: str, cell: int | None) -> Verdict:
-    """What was found meanwhile follows from it, and is left out: nobody is to mend that."""
+def _for_a_person(module: str, cell: int | None, verdict: Verdict) -> Verdict:
+    """What only follows from the module's absence is left out: nobody is to mend that."""
     finding = Finding(
         code="notebook.not_installed",
         severity=Severity.WARNING,
@@ -72,7 +72,18 @@ def _for_a_person(module: str, cell: int | None) -> Verdict:
         ),
         cell=cell,
     )
-    return Verdict(status=Status.UNDECIDED, findings=(finding,))
+    others = (other for other in verdict.findings if not _follows(other))
+    return Verdict(status=Status.UNDECIDED, findings=(finding, *others))
+
+
+_CONSEQUENCES = ("run.missing", "run.broken_off", "notebook.not_reached")
+
+
+def _follows(finding: Finding) -> bool:
+    """Whether a finding is what a cell that could not import makes of those below it. What a run or a cell does wrong by itself
+    stays for the person who decides; of fit_generator nothing can be said."""
+    error = str(finding.actual).startswith(("NameError: ", "ModuleNotFoundError: "))
+    return error or finding.code in _CONSEQUENCES or not finding.code.startswith(("run.", "notebook."))
 
 
 def in_the_way(case: Case) -> str | None:

@@ -130,24 +130,44 @@ def _scenario(
 
 
 def _held(code: str) -> AbstractSet[float]:
-    """All numbers that code names. One that divides steps so that they grow from epoch to epoch only where there are 469 of them
-    (`step // 100`) counts with these."""
+    """All numbers that code names. One that divides the steps it logs so that they grow from epoch to epoch only where there are
+    469 of them (`step // 100`) counts with these."""
     tree = parsed(code)
     found = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
     held = {value for value in found if isinstance(value, int | float)}
-    return held | {EPOCH} if any(_STEPS < n <= EPOCH for n in _divisors(tree)) else held
+    return held | {EPOCH} if any(_STEPS < n <= EPOCH for n in _step_divisors(tree)) else held
 
 
-def _divisors(tree: ast.Module) -> list[int]:
-    """The whole numbers that code divides by without a rest: `n // 100`, `int(n / 100)`."""
-    named, divided = _constants(tree), list[ast.expr]()
+def _step_divisors(tree: ast.Module) -> list[float]:
+    """The numbers that what is logged as a step is divided by: `step=n // 100`, or `point = int(n / 100)` and `step=point`."""
+    named, logged = _constants(tree), _steps_logged(tree)
+    names = {node.id for step in logged for node in ast.walk(step) if isinstance(node, ast.Name)}
+    divided = [node for step in [*logged, *_given_to(names, tree)] for node in ast.walk(step)]
+    rights = [n.right for n in divided if isinstance(n, ast.BinOp) and isinstance(n.op, ast.FloorDiv | ast.Div)]
+    rights += [n.value for n in divided if isinstance(n, ast.AugAssign) and isinstance(n.op, ast.FloorDiv | ast.Div)]
+    floats = [n.value for n in rights if isinstance(n, ast.Constant) and isinstance(n.value, float)]
+    return [*floats, *(number for right in rights for number in _numbers(right, named))]
+
+
+def _steps_logged(tree: ast.Module) -> list[ast.expr]:
+    """What code gives to `tf.summary` as the step: by name, as the third argument, or to `set_step`."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    found = [keyword.value for call in calls for keyword in call.keywords if keyword.arg == "step"]
+    for call in calls:
+        name = getattr(call.func, "attr", "")
+        found += call.args[2:3] if name in ("scalar", "histogram") else call.args[:1] if name == "set_step" else []
+    return found
+
+
+def _given_to(names: AbstractSet[str], tree: ast.Module) -> list[ast.AST]:
+    """The statements that give one of these names a value."""
+    found: list[ast.AST] = []
     for node in ast.walk(tree):
-        match node:
-            case ast.BinOp(op=ast.FloorDiv(), right=right):
-                divided.append(right)
-            case ast.Call(func=ast.Name(id="int" | "round"), args=[ast.BinOp(op=ast.Div(), right=right)]):
-                divided.append(right)
-    return [number for right in divided for number in _numbers(right, named)]
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AugAssign) else []
+        )
+        found += [node for target in targets if isinstance(target, ast.Name) and target.id in names]
+    return found
 
 
 def _sizes(held: AbstractSet[float], rng: np.random.Generator, steps: int, rest: int) -> _Sizes:

@@ -11,7 +11,7 @@ from grader.homework import not_installed
 from grader.homework.common import evidence_for, is_untouched, not_found, probe_fault, unlike_notebook
 from grader.homework.experiments import goes_on, model_of, needs_training, problems, too_short
 from grader.language import counted
-from grader.records import Case, Evidence, Finding, Floats, Message, SequenceUse, Verdict, say
+from grader.records import Case, Evidence, Finding, Floats, Message, ModelUse, SequenceUse, Verdict, say
 
 WANTED = "preprocess"
 RAW = "raw"
@@ -127,13 +127,21 @@ def run(case: Case, assignment: Assignment) -> Verdict:
     scaled = [sequence for sequence in model.sequences if not (sequence.high >= _PIXELS and sequence.low >= 0.0)]
     if not scaled:
         bad = too_short(case, assignment, RAW) or goes_on(case, assignment, RAW)
-        counts, labels = ({one[place] for one in model.image_sets[:2]} for place in (0, 1))
-        same = len(model.image_sets) > 1 and len(labels) == 1
-        mixed = _validated_on_training() if len(counts) == 1 else _labels_of_training()
-        return failed(bad) if bad is not None else partial(0.5, mixed) if same else passed()
+        mixed = _mixed(model, labels_tell=not function_is_wrong)
+        return failed(bad) if bad is not None else partial(0.5, mixed) if mixed is not None else passed()
     if function_is_wrong and len(scaled) == len(model.sequences):
         return blocked("raw.preprocess", _scaled_finding(scaled))
     return partial(0.5 if len(scaled) < len(model.sequences) else 0.0, _scaled_finding(scaled))
+
+
+def _mixed(model: ModelUse, *, labels_tell: bool) -> Finding | None:
+    """The finding for sequences that hold the same images, or images of one set with the labels of another. Labels tell nothing
+    where `preprocess` spoils them."""
+    sets = model.image_sets
+    if len(set(sets[:2])) < len(sets[:2]):
+        return _validated_on_training()
+    alike = len(sets) > 1 and len({labels for _, labels in sets}) == 1
+    return _labels_of_training() if labels_tell and alike else None
 
 
 def _validated_on_training() -> Finding:

@@ -35,6 +35,9 @@ class Trace:
         self.logdirs = []
         self.kinds = []  # classes of models that are watched
         self.trained = {}  # what may be a training, by model and sequence: a pass after the first says nothing new
+        self.traced = (
+            None  # a step that was traced and has read no batch yet: what it was called with, and its training
+        )
         self.current = None  # the model that went forwards last: what is fetched next is counted for it
         self.steps = {}
         self.feeds = weakref.WeakKeyDictionary()  # beside the models, which stay as the notebook made them
@@ -147,6 +150,8 @@ def watch_sequence(kind, trace):
     def __getitem__(self, index):
         batch = get(self, index)
         trace.batch = self, batch, at_work()
+        if trace.traced is not None:
+            quietly(note_traced, trace)
         trace.count()
         if index == 0 and len(trace.trained) < MOST_TRAINED:
             quietly(note_callers, trace)
@@ -154,6 +159,13 @@ def watch_sequence(kind, trace):
 
     __getitem__.watches = True
     kind.__getitem__ = __getitem__
+
+
+def note_traced(trace):
+    """The first batch that is read after a step was traced is the step's."""
+    (*forward, training), trace.traced = trace.traced, None
+    trace.batch = *trace.batch[:2], training
+    note_model(*forward, trace, training)
 
 
 def note_callers(trace):
@@ -173,7 +185,7 @@ def note_callers(trace):
 
 def note_trained(trace):
     """Note the models that were fed in a cell and that `_forward` has not seen."""
-    fed, trace.trained = trace.trained, {}
+    fed, trace.trained, trace.traced = trace.trained, {}, None
     unseen = [one for one in fed.values() if one[0] not in trace.feeds]
     for model, writer, batch in unseen:
         trace.batch = *batch[:2], None
@@ -205,12 +217,13 @@ def quietly(function, *args):
         pass
 
 
-def note_model(model, args, kwargs, trace):
+def note_model(model, args, kwargs, trace, training=None):
     known = trace.feeds.setdefault(model, set())
-    training = at_work()
+    training = training or at_work()
     stale = training and trace.batch and trace.batch[2] not in (None, training)  # another training has read it
     if training and tf.inside_function() and trace.batch and trace.batch[2] is not training:
-        stale = True  # a step that is traced has not read a batch of its own yet, and tf.data will read it in a thread
+        stale = True  # a step that is traced has not read a batch of its own yet: tf.data will, in a thread
+        trace.traced = model, args, kwargs, training
     source = trace.batch[0] if trace.batch and not stale else None
     writer = kwargs.get("writer", args[0] if args else None)
     trace.current = trace.number(model)

@@ -52,7 +52,16 @@ def test_a_name_that_a_failed_cell_was_to_make_is_no_mistake_of_its_own(source: 
     )
 
 
-@pytest.mark.parametrize("source", ["from course import *", "history = []\ndel history"])
+UNSEEN = [
+    "from course import *",
+    "history = []\ndel history",
+    "%run helpers.py",
+    "history = !ls",
+    "def start():\n    global history\n    history = []",
+]
+
+
+@pytest.mark.parametrize("source", UNSEEN)
 def test_nothing_is_said_of_a_name_whose_maker_is_not_seen(source: str) -> None:
     assert "Restart the kernel" in told("NameError: name 'history' is not defined", source, "history", cell=2)
 
@@ -72,3 +81,10 @@ def test_nothing_is_said_of_a_name_whose_maker_is_not_seen(source: str) -> None:
 )
 def test_usual_errors_have_advice_of_their_own(message: str, words: str) -> None:
     assert words in told(message, "work()", cell=1)
+
+
+@pytest.mark.parametrize("source", ["x = " + "+".join("1" * 2000), "print(f\"{'\N{NO-BREAK SPACE}'.join(a)}\")"])
+def test_code_that_cannot_be_written_back_stops_nobody(source: str) -> None:
+    assert "only in cell 3" in told(
+        "NameError: name 'history' is not defined", source, "history", "history = 1", cell=2
+    )

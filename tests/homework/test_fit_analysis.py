@@ -9,7 +9,7 @@ import pytest
 
 from grader.homework.fit_analysis import _selects
 from grader.homework.moments import logs_later
-from grader.homework.questions import draw, largest_bound, largest_interval, share_of_data
+from grader.homework.questions import EPOCH, _held, draw, largest_bound, largest_interval, share_of_data
 from grader.records import Definition, Question
 
 CANDIDATES = np.array([9.0, 5.0, 4.0, 3.0, 2.0])  # before training, in the middle and at the end of two epochs
@@ -152,3 +152,20 @@ def test_code_that_names_a_later_step_may_log_again() -> None:
     assert logs_later("if step in (0, 1000): log()", steps=133)
     assert not logs_later("if step % 50 == 0: log(100)", steps=133)
     assert not logs_later("size = 60000", steps=133)
+
+
+@pytest.mark.parametrize(
+    ("code", "counts"),
+    [
+        ("tf.summary.scalar('a', 1, step=step // 100)", True),
+        ("point = int(step / 100.0)\ntf.summary.scalar('a', 1, step=point)", True),
+        ("step //= 100\ntf.summary.scalar('a', 1, step)", True),
+        ("every = 100\ntf.summary.experimental.set_step(step // every)", True),
+        ("tf.summary.scalar('a', 1, step=step // 10)", False),
+        ("tf.summary.scalar('a', 1, step=step // 1000)", False),
+        ("minutes = int(seconds // 60)\ntf.summary.scalar('a', 1, step=step)", False),
+        ("tf.summary.scalar('a', total / 100, step=step)", False),
+    ],
+)
+def test_steps_that_grow_on_all_images_alone_are_tried_out_on_as_many(code: str, counts: bool) -> None:
+    assert (EPOCH in _held(code)) == counts

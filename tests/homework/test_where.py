@@ -62,6 +62,8 @@ def test_lines_of_the_library_below_it_are_passed_over() -> None:
         trace(3, line=2),  # another text stands there
         trace(3, line=9),
         trace(9),  # a cell that the notebook has not
+        "Cell In[" + "9" * 5000 + "], line 1\n" + trace(3, line=2),
+        trace(3, after="." * 8000),  # cut off: there may have been a frame further in
     ],
 )
 def test_a_place_that_does_not_fit_the_notebook_is_none(text: str) -> None:
@@ -85,3 +87,15 @@ def test_a_probes_error_leads_to_the_statement_of_the_notebook(shown: str, line:
     text = f'Traceback:\n  File "<definition>", line 7, in train\n    {shown}\n        ^^^\n{ERROR}'
     fault = Fault(kind=FaultKind.RAISED, message=ERROR, traceback=text)
     assert where.in_definition(fault, definition, whole) == Place(3, line)
+
+
+@pytest.mark.parametrize("other", ["x = " + "+".join("1" * 2000), "print(f\"{'\N{NO-BREAK SPACE}'.join(a)}\")"])
+def test_code_that_cannot_be_written_back_stops_no_check(other: str) -> None:
+    whole = notebook(trace(3))
+    cells = (code(other, index=9), *whole.submission.cells)
+    whole = replace(whole, submission=replace(whole.submission, cells=cells))
+    definition = Definition(wanted="train", name="train", source="", cell=3, line=1, normal="")
+    fault = Fault(
+        kind=FaultKind.RAISED, message=ERROR, traceback='  File "<definition>", line 7, in train\n    nowhere()'
+    )
+    assert where.in_definition(fault, definition, whole) == Place(3, 1)

@@ -55,9 +55,12 @@ def test_wrong_use_is_told_in_russian(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert "grader grade: ошибка: аргумент --jobs: нужно число не меньше 1\n" in told
 
 
-def test_the_language_that_is_named_holds_for_complaints_too(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("words", [["--lang", "ru"], ["--lang=ru"]])
+def test_the_language_that_is_named_holds_for_complaints_too(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit):
-        cli.main(["grade", "--lang", "ru"])
+        cli.main(["grade", *words])
     assert "нужно указать: PATH" in capsys.readouterr().err
 
 
