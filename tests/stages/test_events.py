@@ -167,6 +167,12 @@ def test_values_come_as_bytes_or_as_lists(tmp_path: Path, listed: bool) -> None:
     assert histograms[1].buckets[0].shape == (0, 3)
 
 
+def test_a_count_of_minus_zero_is_zero(tmp_path: Path) -> None:
+    log, _, histograms = read_file(written(tmp_path, event_file(event(0, "h", tensor=tensor(BUCKETS * [1, 1, -0.0])))))
+    assert log.state is FileState.OK
+    assert not histograms[0].buckets[0][:, 2].any()
+
+
 def test_a_list_of_one_stands_for_all(tmp_path: Path) -> None:
     value = {"dtype": 2, "tensor_shape": {"dim": [{"size": 30}, {"size": 3}]}, "double_val": [0.0]}
     _, _, histograms = read_file(written(tmp_path, event_file(event(0, "h", tensor=value))))
