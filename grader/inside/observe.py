@@ -221,7 +221,7 @@ def note_model(model, args, kwargs, trace, training=None):
     known = trace.feeds.setdefault(model, set())
     training = training or at_work()
     stale = training and trace.batch and trace.batch[2] not in (None, training)  # another training has read it
-    if training and tf.inside_function() and trace.batch and trace.batch[2] is not training:
+    if training and tf.inside_function() and (trace.batch is None or trace.batch[2] is not training):
         stale = True  # a step that is traced has not read a batch of its own yet: tf.data will, in a thread
         trace.traced = model, args, kwargs, training
     source = trace.batch[0] if trace.batch and not stale else None
