@@ -148,10 +148,11 @@ def test_a_probe_that_was_killed_once_is_asked_again(
 
 
 ENDS_SLOWLY = """
-import os, time
+import os, threading, time
 from ipykernel.kernelapp import IPKernelApp
 
-IPKernelApp.instance().context.destroy(0)
+# In a thread: it closes all connections, and may then wait for ever for the threads that had them.
+threading.Thread(target=IPKernelApp.instance().context.destroy, args=(0,), daemon=True).start()
 time.sleep(4)
 os._exit(1)
 """
