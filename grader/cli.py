@@ -284,7 +284,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser().print_help(sys.stderr)
         return UsageError.exit_code
     options = _parsed(words)
-    speak(getattr(options, "lang", None) or current())
     try:
         return _run(options)
     except GraderError as error:
@@ -312,8 +311,8 @@ def _parsed(words: Sequence[str]) -> argparse.Namespace:
     try:
         return parser().parse_args(words)
     except SystemExit as error:
-        if error.code == UsageError.exit_code and (meant := _meant(words)):
-            print(f"grader: {meant}", file=sys.stderr)
+        if error.code == UsageError.exit_code:
+            print(f"grader: {_meant(words)}", file=sys.stderr)
         raise
 
 

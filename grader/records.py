@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -476,6 +476,11 @@ class RunSummary:
     final: Mapping[str, float | None]
 
 
+def undecided_points(criteria: Iterable[Judgement]) -> float:
+    """Points that are neither given nor lost: the grader could not tell."""
+    return sum(j.criterion.points - j.points for j in criteria if j.status is Status.UNDECIDED)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grade:
     """The verdict on one submission: what result.json holds. `error` is set when it could not be graded, and then
@@ -511,7 +516,7 @@ class Grade:
     @property
     def undecided(self) -> float:
         """Points that are neither given nor lost: the grader could not tell."""
-        return sum(j.criterion.points - j.points for j in self.criteria if j.status is Status.UNDECIDED)
+        return undecided_points(self.criteria)
 
 
 # --- what a page shows beside the verdict ---------------------------------------------------------------------------

@@ -144,9 +144,8 @@ def _sweep(root: Path) -> None:
                 shutil.rmtree(left)
             else:
                 left.unlink()
-        except (
-            OSError
-        ) as error:  # a thread of this process that was broken off may still write, and tidies up by itself
+        except OSError as error:
+            # A thread of this process that was broken off may still write, and tidies up by itself.
             if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
                 raise
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.errors import UsageError
-from grader.records import Criterion, Finding, Judgement, Severity, Status, say
+from grader.records import Criterion, Finding, Judgement, Severity, Status, say, undecided_points
 
 REVIEWED = "review.decided"  # the code of a finding that says what a person decided
 
@@ -47,7 +47,7 @@ class Result:
     @property
     def undecided(self) -> float:
         """Points that the grader could not decide on, and that are not in the score."""
-        return sum(j.criterion.points - j.points for j in self.criteria if j.status is Status.UNDECIDED)
+        return undecided_points(self.criteria)
 
 
 def read_results(out: Path) -> tuple[Result, ...]:

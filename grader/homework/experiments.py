@@ -15,7 +15,7 @@ from grader.contract import Check, undecided
 from grader.formats.code import code_of
 from grader.homework.common import broken_off, evidence_for, logged_experiments, runs_named, trains, words_of
 from grader.homework.questions import task_of
-from grader.homework.roles import reading_of, roles_of, series_of, tail_mean
+from grader.homework.roles import reading_of, roles_of, series_of, tail_mean, tail_means
 from grader.homework.series import first_bad_step, is_nan
 from grader.homework.spread import Spread, spread
 from grader.homework.witnesses import epochs_printed
@@ -148,11 +148,10 @@ def _unseen(runs: Sequence[str]) -> Verdict:
 def _has_layers(model: ModelUse, experiment: Experiment) -> bool:
     """Whether a model's layers are those asked for, with their activations as far as these have well-known names, and with
     their numbers of units as far as these are known."""
-    activations, units = experiment.activations, _units(model)
-    own = [layer.activation for layer in model.layers if layer.activation is not None]
+    own, units = _activations(model), _units(model)
     return (
         _are_kinds(model, experiment)
-        and (len(own) != len(activations) or all(map(_may_be, own, activations)))
+        and (len(own) != len(experiment.activations) or all(map(_may_be, own, experiment.activations)))
         and (len(units) != len(experiment.units) or units == experiment.units)
     )
 
@@ -160,6 +159,10 @@ def _has_layers(model: ModelUse, experiment: Experiment) -> bool:
 def _are_kinds(model: ModelUse, experiment: Experiment) -> bool:
     kinds = experiment.layers
     return len(model.layers) == len(kinds) and all(map(LayerUse.is_a, model.layers, kinds))
+
+
+def _activations(model: ModelUse) -> tuple[str, ...]:
+    return tuple(layer.activation for layer in model.layers if layer.activation is not None)
 
 
 def _units(model: ModelUse) -> tuple[int, ...]:
@@ -229,8 +232,7 @@ def _broken_off(case: Case, name: str) -> Finding:
 
 def _other_layers(name: str, experiment: Experiment, model: ModelUse) -> Finding:
     kinds = [layer.kind for layer in model.layers]
-    own = tuple(layer.activation or "" for layer in model.layers if layer.activation is not None)
-    sizes, functions = (experiment.units, _units(model)), (experiment.activations, own)
+    sizes, functions = (experiment.units, _units(model)), (experiment.activations, _activations(model))
     unlike = sizes if len(sizes[0]) == len(sizes[1]) and sizes[0] != sizes[1] else functions
     expected, actual = unlike if _are_kinds(model, experiment) else (experiment.layers, kinds)
     return Finding(
@@ -367,7 +369,7 @@ def compare_with_reference(case: Case, assignment: Assignment, better: str, wors
         end, band = _end(case, assignment, better, witness), case.reference.bands.get((worse, witness))
         if end is not None and band is not None:
             known = spread(case.reference, better, worse, witness)
-            typical = float(np.mean([tail_mean(row) for row in band.values]))
+            typical = float(tail_means(band.values).mean())
             return Comparison(witness=witness, gain=typical - end, spread=known)
     return None
 

@@ -11,7 +11,7 @@ from grader.assignment import Assignment
 from grader.contract import failed, partial
 from grader.homework import not_installed
 from grader.homework.common import finished_experiments, probe_fault
-from grader.homework.expected import batches, evaluate
+from grader.homework.expected import evaluate
 from grader.homework.experiments import trained_epochs
 from grader.homework.fit_analysis import TOLERANCE, Analysis, ScalarReading, analyse, contains, near
 from grader.homework.fit_generator import WANTED, ready
@@ -270,7 +270,9 @@ def _what_instead(values: Floats, role: str, analysis: Analysis) -> tuple[Messag
             "Look for a division or a cast to whole numbers, or a metric that was never updated."
         )
     wanted = _wanted(role, analysis)
-    count, samples = len(batches(*analysis.task.validation, analysis.task.batch_size)), len(analysis.task.validation[1])
+    size, samples = analysis.task.batch_size, len(analysis.task.validation[1])
+    count = -(-samples // size)
+    last = (count - 1) * size  # where the last batch begins
     alternatives = (
         (lambda: _values_on(analysis.task.train, role, analysis), say("these are the values on the training set"), _WRONG_DATA),
         (lambda: 1.0 - wanted, say("these are 1 minus the wanted values"), say("Write the metric itself, not the rate of errors.")),
@@ -279,18 +281,18 @@ def _what_instead(values: Floats, role: str, analysis: Analysis) -> tuple[Messag
         (lambda: wanted * count, say("these are sums over the batches, not means"), _DIVIDE),
         (lambda: wanted * samples, say("these are sums over the samples, not means"), _DIVIDE),
         (lambda: wanted * samples / count, say("sums over the samples were divided by the number of batches"), _DIVIDE),
-        (lambda: _of_part(0, role, analysis), say("these are the values of the first validation batch alone"), _WRONG_DATA),
-        (lambda: _of_part(count - 1, role, analysis), say("these are the values of the last validation batch alone"), _WRONG_DATA),
-        (lambda: _without_first(role, analysis), say("the first batch of eval_seq is missing in them"), _WRONG_DATA),
-        (lambda: _without_last(role, analysis), say("the last, short batch of eval_seq is missing in them"), _WRONG_DATA),
+        (lambda: _on_part(slice(size), role, analysis), say("these are the values of the first validation batch alone"), _WRONG_DATA),
+        (lambda: _on_part(slice(last, None), role, analysis), say("these are the values of the last validation batch alone"), _WRONG_DATA),
+        (lambda: _on_part(slice(size, None), role, analysis), say("the first batch of eval_seq is missing in them"), _WRONG_DATA),
+        (lambda: _on_part(slice(last), role, analysis), say("the last, short batch of eval_seq is missing in them"), _WRONG_DATA),
         (lambda: np.roll(wanted, 1), say("these are the values of the epoch before"), say("Write the value after it was computed.")),
         (lambda: np.cumsum(wanted) / (1 + np.arange(len(wanted))), say("they run on over all epochs so far"),
          say("Make the metrics anew in each epoch, or call reset_state().")),
     )  # fmt: skip
     for made, told, advice in alternatives:
         expected = made()
-        last = min(2, len(expected))  # one may be equal by chance
-        if last and np.allclose(values[-last:], expected[-last:], rtol=1e-3, atol=1e-5):
+        compared = min(2, len(expected))  # one may be equal by chance
+        if compared and np.allclose(values[-compared:], expected[-compared:], rtol=1e-3, atol=1e-5):
             return told, advice
     return _far(values, wanted), say(
         "Look at what goes into the metric: each sample of eval_seq once, with its label, as the model and the loss that was "
@@ -321,19 +323,10 @@ def _values_on(data: tuple[Floats, Ints], role: str, analysis: Analysis) -> Floa
     return np.array([values[0 if role.endswith("loss") else 1] for values in found])
 
 
-def _of_part(number: int, role: str, analysis: Analysis) -> Floats:
-    return _values_on(batches(*analysis.task.validation, analysis.task.batch_size)[number], role, analysis)
-
-
-def _without_first(role: str, analysis: Analysis) -> Floats:
-    (x, labels), size = analysis.task.validation, analysis.task.batch_size
-    return _values_on((x[size:], labels[size:]), role, analysis)
-
-
-def _without_last(role: str, analysis: Analysis) -> Floats:
+def _on_part(part: slice, role: str, analysis: Analysis) -> Floats:
+    """The values at each epoch's end on these samples of the validation set alone."""
     x, labels = analysis.task.validation
-    full = (len(x) - 1) // analysis.task.batch_size * analysis.task.batch_size
-    return _values_on((x[:full], labels[:full]), role, analysis)
+    return _values_on((x[part], labels[part]), role, analysis)
 
 
 def _enough(run: Run, role: str, case: Case, assignment: Assignment) -> bool:

@@ -21,12 +21,8 @@ _WELL_KNOWN = (
     "requests|scipy|seaborn|skimage|sklearn|statsmodels|sympy|tabulate|tensorboardX|tensorflow_addons|tensorflow_datasets|"
     "tensorflow_hub|tensorflow_probability|termcolor|torch|torchsummary|torchvision|tqdm|transformers|visualkeras|wandb|xgboost"
 )
-_PACKAGES = {
-    "PIL": "pillow",
-    "cv2": "opencv-python",
-    "skimage": "scikit-image",
-    "sklearn": "scikit-learn",
-}  # other names
+# Modules whose package has another name.
+_PACKAGES = {"PIL": "pillow", "cv2": "opencv-python", "skimage": "scikit-image", "sklearn": "scikit-learn"}
 _NOT_FOUND = re.compile(rf"ModuleNotFoundError: No module named '({_WELL_KNOWN})(?:\.[\w.]*)?'")
 _LOST = (Status.FAILED, Status.PARTIAL, Status.BLOCKED)
 

@@ -13,6 +13,7 @@ from grader.contract import failed, passed
 from grader.homework import cell_errors, not_installed, where
 from grader.homework.common import evidence_for, runs_named, words_of
 from grader.homework.fit_analysis import analyse
+from grader.homework.where import Place
 from grader.homework.witnesses import printed_lines, recorded_outputs, remark, submitted_logs
 from grader.language import counted, noted
 from grader.records import (
@@ -37,7 +38,7 @@ def runs(case: Case, assignment: Assignment) -> Verdict:
     waiting = [run.index for run in case.execution.cells if run.status is CellStatus.NOT_RUN]
     if not troubled and not waiting:
         return passed()
-    findings = [_trouble(same, case, assignment) for same in _alike(troubled, case)]
+    findings = [_trouble(same, place, case, assignment) for place, same in _alike(troubled, case)]
     if waiting:
         findings.append(
             Finding(
@@ -82,18 +83,19 @@ _ADVICE: Mapping[FaultKind, str] = {
 }
 
 
-def _alike(troubled: Iterable[CellRun], case: Case) -> Iterable[list[CellRun]]:
-    """The cells that one line of a function broke together, each other one by itself."""
-    groups: dict[object, list[CellRun]] = {}
+def _alike(troubled: Iterable[CellRun], case: Case) -> Iterable[tuple[Place | None, list[CellRun]]]:
+    """The cells that one line of a function broke together, with its place; each other one by itself."""
+    groups: dict[object, tuple[Place | None, list[CellRun]]] = {}
     for run in troubled:
         place = where.in_cells(run, case)
-        groups.setdefault((place, run.fault and run.fault.message) if place else run.index, []).append(run)
+        key = (place, run.fault and run.fault.message) if place else run.index
+        groups.setdefault(key, (place, []))[1].append(run)
     return groups.values()
 
 
-def _trouble(same: Sequence[CellRun], case: Case, assignment: Assignment) -> Finding:
+def _trouble(same: Sequence[CellRun], place: Place | None, case: Case, assignment: Assignment) -> Finding:
     run = same[0]
-    fault, place = run.fault, where.in_cells(run, case)
+    fault = run.fault
     kind = fault.kind if fault and fault.kind in _ENDS else FaultKind.KERNEL_DIED
     limits = assignment.limits
     most = {

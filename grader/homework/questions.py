@@ -133,9 +133,13 @@ def _held(code: str) -> AbstractSet[float]:
     """All numbers that code names. One that divides the steps it logs so that they grow from epoch to epoch only where there are
     469 of them (`step // 100`) counts with these."""
     tree = parsed(code)
-    found = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    nodes = list(ast.walk(tree))
+    found = (node.value for node in nodes if isinstance(node, ast.Constant))
     held = {value for value in found if isinstance(value, int | float)}
-    return held | {EPOCH} if any(_STEPS < n <= EPOCH for n in _step_divisors(tree)) else held
+    divides = any(
+        isinstance(node, ast.Div | ast.FloorDiv) for node in nodes
+    )  # few do: the rest need not be looked through
+    return held | {EPOCH} if divides and any(_STEPS < n <= EPOCH for n in _step_divisors(tree)) else held
 
 
 def _step_divisors(tree: ast.Module) -> list[float]:
@@ -161,13 +165,10 @@ def _steps_logged(tree: ast.Module) -> list[ast.expr]:
 
 def _given_to(names: AbstractSet[str], tree: ast.Module) -> list[ast.AST]:
     """The statements that give one of these names a value."""
-    found: list[ast.AST] = []
-    for node in ast.walk(tree):
-        targets = (
-            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AugAssign) else []
-        )
-        found += [node for target in targets if isinstance(target, ast.Name) and target.id in names]
-    return found
+    nodes = list(ast.walk(tree))
+    given: list[tuple[ast.expr, ast.AST]] = [(t, n) for n in nodes if isinstance(n, ast.Assign) for t in n.targets]
+    given += [(n.target, n) for n in nodes if isinstance(n, ast.AugAssign)]
+    return [node for target, node in given if isinstance(target, ast.Name) and target.id in names]
 
 
 def _sizes(held: AbstractSet[float], rng: np.random.Generator, steps: int, rest: int) -> _Sizes:

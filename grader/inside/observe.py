@@ -35,9 +35,7 @@ class Trace:
         self.logdirs = []
         self.kinds = []  # classes of models that are watched
         self.trained = {}  # what may be a training, by model and sequence: a pass after the first says nothing new
-        self.traced = (
-            None  # a step that was traced and has read no batch yet: what it was called with, and its training
-        )
+        self.traced = None  # what a step was called with that was traced and has read no batch yet, and its training
         self.current = None  # the model that went forwards last: what is fetched next is counted for it
         self.steps = {}
         self.feeds = weakref.WeakKeyDictionary()  # beside the models, which stay as the notebook made them
