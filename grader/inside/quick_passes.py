@@ -22,17 +22,38 @@ def quick_loss(plain, target, output, from_logits=False, axis=-1):
 
 
 def quick_forward(library, plain, model, x, *args, **kwargs):
-    asks_more = any(arg is not None for arg in (*args, *kwargs.values()))
-    leaves = None if asks_more or type(model) is not library.Sequential else leaves_of(vars(model))
+    asked = unlogged(args, kwargs)
+    leaves = leaves_of(vars(model)) if asked is not None and type(model) is library.Sequential else None
     if leaves is None or not leaves[1] or not usual_value(x):
         return PLAIN
     settings, variables = leaves
     values = [tf.convert_to_tensor(x, variables[0].dtype) if isinstance(x, np.ndarray) else x]
     if not are_batch(values):
         return PLAIN
-    key = (settings, type(x), x.dtype, samples(values), specs(variables))
-    function = functools.partial(apply_model, plain, model, variables)
+    given = tuple((name, value is None) for name, value in asked.items())
+    key = (settings, given, type(x), x.dtype, samples(values), specs(variables))
+    function = functools.partial(apply_model, plain, model, variables, asked)
     return differentiable(plain, key, function, values, (x,), variables)
+
+
+def unlogged(args, kwargs):
+    """What a forward pass that logs nothing is given beside its batch; None when more is asked for. Its step is there for
+    the log alone, so that one trace serves for all steps."""
+    asked = {**dict(zip(("writer", "step"), args, strict=False)), **kwargs}
+    if asked.get("step") is not None:
+        asked["step"] = Unseen()
+    usual = len(args) <= 2 and all(value is None or type(value) is Unseen for value in asked.values())
+    return asked if usual else None
+
+
+class Unseen:
+    """Stands for a value that nothing depends on: what looks at it cannot be traced."""
+
+    def refuse(self, *args):
+        raise Refused("a trace for one value")
+
+    __bool__ = __eq__ = __str__ = __format__ = refuse
+    __hash__ = None
 
 
 def leaves_of(attributes):
@@ -62,9 +83,9 @@ def structure(thing, variables):
     return type(thing), structure(vars(thing), variables)
 
 
-def apply_model(plain, model, variables, x, *others):
+def apply_model(plain, model, variables, asked, x, *others):
     """The library's own call, on a model that differs in its variables alone."""
-    return plain(with_variables(model, variables, others), x)
+    return plain(with_variables(model, variables, others), x, **asked)
 
 
 def with_variables(model, variables, others):

@@ -1,6 +1,7 @@
 """What can be traced once and used again: kinds of tensors, classes that nobody has patched, and a memory of traces."""
 
 import inspect
+import operator
 from collections import Counter
 
 import numpy as np
@@ -33,6 +34,10 @@ def once(plain, key, make):
 
 # --- classes --------------------------------------------------------------------------------------------------------
 
+PYTHONS_OWN = (
+    "__annotations__",
+    "__slotnames__",
+)  # Python adds them when it is asked for hints, and when it copies an instance
 as_made = {}  # the attributes of classes when nobody could have patched them
 
 
@@ -47,9 +52,8 @@ def pristine(kind):
 
 
 def unchanged(now, before):
-    """Python itself adds `__annotations__` to a class that is asked for them."""
-    added = len(now) - len(before) - ("__annotations__" in now) + ("__annotations__" in before)
-    return not added and all(now.get(name, PLAIN) is value for name, value in before.items())
+    added = len(now) - len(before) - sum((name in now) - (name in before) for name in PYTHONS_OWN)
+    return not added and before.keys() <= now.keys() and all(map(operator.is_, before.values(), map(now.get, before)))
 
 
 def from_library(function):

@@ -39,10 +39,12 @@ NAMESPACES = {
 def main():
     """Import what takes long, then serve until the grader is gone."""
     listener = socket.socket(fileno=int(sys.argv[1]))
+    gc.disable()  # nearly all that is made now stays
     for name in ("kernel", "run_probe", "ipykernel.ipkernel", "ipykernel.debugger", "keras.src.datasets.mnist"):
         importlib.import_module(name)
     gc.collect()
     gc.freeze()
+    gc.enable()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
         serve(listener.accept()[0], listener)

@@ -36,7 +36,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Mapping[str, np.ndar
 def test_every_result_is_equal_to_the_last_bit(both: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]) -> None:
     plain, quick = both
     assert plain.keys() == quick.keys()
-    other = [name for name in plain if name not in ("compiled", "traces") and not same(plain[name], quick[name])]
+    other = [
+        name for name in plain if name not in ("compiled", "passes", "traces") and not same(plain[name], quick[name])
+    ]
     assert [name for name in other if not name.startswith("rounded_")] == []
 
 
@@ -57,6 +59,15 @@ def test_the_quick_way_is_taken(both: tuple[Mapping[str, np.ndarray], Mapping[st
     plain, quick = both
     assert not plain["compiled"].size
     assert quick["compiled"].sum() >= 15
+
+
+def test_a_forward_pass_is_traced_once_for_all_steps_that_log_nothing(
+    both: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
+) -> None:
+    """Two of forty steps log; each of two traces is made of the library's own pass, and compared with it."""
+    plain, quick = both
+    assert plain["passes"] == 40 + 40
+    assert quick["passes"] <= 2 + 2 * 3
 
 
 def test_what_changes_at_every_step_is_not_traced_at_every_step(
