@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from grader import store
@@ -26,9 +27,17 @@ Curves = Mapping[tuple[str, str], Band]
 """Bands by (run, tag)."""
 
 
-def lay_out(out: Path, ids: Sequence[str], assignment: Assignment, folder: Path) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """What TensorBoard will show: submissions by their folders' names, and how many curves the reference has beside them."""
+
+    submissions: tuple[str, ...]
+    reference_curves: int
+
+
+def lay_out(out: Path, ids: Sequence[str], assignment: Assignment, folder: Path) -> Board:
     """Fill `folder` for TensorBoard with the logs of submissions in `out` (all that have some, if none is named) and the
-    reference's curves. Returns how many reference curves there are. Raises UsageError for a name that has no logs."""
+    reference's curves. Raises UsageError for a name that has no logs."""
     graded = sorted(path.parent.name for path in out.glob("*/logs") if path.is_dir())
     for name in ids:
         if name not in graded:
@@ -36,12 +45,12 @@ def lay_out(out: Path, ids: Sequence[str], assignment: Assignment, folder: Path)
             raise UsageError(f"There are no logs of {name!r} in {out}. Those that have some: {there or 'none'}.")
     if not graded:
         raise UsageError(f"There are no submissions with logs in {out}. Name the folder that grade wrote.")
-    found = [*dict.fromkeys(ids or graded)]
+    found = tuple(dict.fromkeys(ids or graded))
     for name in found:
         (folder / name).symlink_to((out / name / "logs").resolve(), target_is_directory=True)
     curves = {key: band for name in found for key, band in _curves(out / name, assignment)}
     _write(curves, assignment.seed, folder)
-    return len(curves)
+    return Board(submissions=found, reference_curves=len(curves))
 
 
 def _curves(results: Path, assignment: Assignment) -> Iterator[tuple[tuple[str, str], Band]]:

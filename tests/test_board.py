@@ -19,7 +19,7 @@ import pytest
 from stages.making import put
 
 from grader.assignment import load_assignment
-from grader.board import lay_out
+from grader.board import Board, lay_out
 from grader.cli import main
 from grader.formats.event_writer import scalar_file
 from grader.formats.events import read_runs
@@ -44,7 +44,7 @@ def out(tmp_path: Path) -> Path:
 def test_the_references_curves_stand_under_the_submissions_tags_at_its_steps(out: Path, tmp_path: Path) -> None:
     assignment, folder = load_assignment(reference_folder()), tmp_path / "board"
     folder.mkdir()
-    assert lay_out(out, [], assignment, folder) == 1
+    assert lay_out(out, [], assignment, folder) == Board(submissions=("Иванова А",), reference_curves=1)
     runs = read_runs(folder / "reference seed 24")
     band = read_reference(assignment, "fast", "embedded").bands["relu", "validation_loss"]
     (series,) = runs["relu"].scalars
@@ -75,8 +75,13 @@ def test_tensorboard_shows_both_and_ends_with_ctrl_c(out: Path) -> None:
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, env={**os.environ})
     try:
         assert process.stderr is not None
-        said = iter(process.stderr.readline, "")
-        assert any(re.search(rf"http://localhost:{port}/", line) for line in said)
+        said = []
+        for line in iter(process.stderr.readline, ""):
+            said.append(line)
+            if re.search(rf"http://localhost:{port}/", line):
+                break
+        assert "Runs of 1 submission, each under its name: Иванова А." in said[0]
+        assert [line for line in said[1:] if "TensorBoard" not in line] == []
         threading.Thread(target=process.stderr.read, daemon=True).start()
         shown = _tags(port)
         assert {"Иванова А/relu", "reference seed 24/relu", "reference lowest of 24/relu"} <= shown.keys()

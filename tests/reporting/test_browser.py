@@ -189,6 +189,22 @@ def test_a_page_fits_its_window_and_the_console_stays_quiet(
     assert run(browser, "return performance.getEntriesByType('resource').length") == 0
 
 
+WIDENED = """
+const table = document.querySelector('table.class');
+for (const row of table.querySelectorAll('thead tr:last-child, tbody tr'))
+  for (let n = row.cells.length; n < 3 + 16; n++) row.append(row.cells[3 + n % 7].cloneNode(true));
+return table.parentElement.scrollWidth - table.parentElement.clientWidth;
+"""
+
+
+def test_sixteen_criteria_of_a_class_are_in_sight_on_a_notebook_computer(
+    browser: webdriver.Chrome, pages: dict[str, Path]
+) -> None:
+    open_page(browser, pages["index"], 1200)
+    assert run(browser, WIDENED) == 0
+    assert run(browser, "return document.documentElement.scrollWidth") <= 1200
+
+
 SEEN = """
 document.querySelectorAll('details').forEach((one) => { one.open = true; });
 const all = [...document.querySelectorAll('*')];
