@@ -66,14 +66,20 @@ class Differentiable:
     def __init__(self, function, args):
         self.trace = lambda: trace(function, args)
         traced = self.trace()
-        usual = tuple(i for i, t in enumerate(traced.graph.inputs) if t.dtype.is_floating or t.dtype == tf.resource)
+        self.read = [len(given.consumers()) > 0 for given in traced.graph.inputs]
+        self.alone = Compiled(traced._inference_function, traced.captured_inputs)  # keeps nothing for a gradient
+        usual = tuple(
+            i
+            for i, (given, read) in enumerate(zip(traced.graph.inputs, self.read, strict=True))
+            if read and (given.dtype.is_floating or given.dtype == tf.resource)
+        )
         variables = tuple(i for i in usual if traced.graph.inputs[i].dtype == tf.resource)
         self.usual = Pair(traced, variables or usual)
         self.pairs = {self.usual.wanted: self.usual}
 
     def __call__(self, args):
-        for arg in args:
-            if isinstance(arg, ResourceVariable):
+        for arg, read in zip(args, self.read, strict=False):  # what is captured comes after the arguments
+            if read and isinstance(arg, ResourceVariable):
                 variable_accessed(arg)
         inputs = inputs_of(args)
         wanted = tuple(i for i, value in enumerate(inputs) if record.should_record_backprop([value]))
@@ -81,7 +87,7 @@ class Differentiable:
 
     def plain(self, args):
         """The output alone, and nothing recorded."""
-        return self.usual.forward(args)[0]
+        return self.alone(args)[0]
 
     def recorded(self, inputs, wanted):
         if wanted not in self.pairs:

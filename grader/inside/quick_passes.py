@@ -2,13 +2,27 @@
 
 import copy
 import functools
+import inspect
+import types
 
 import numpy as np
 import tensorflow as tf
 from compiled import Differentiable, Refused
 from tensorflow.python.eager import record
 from tensorflow.python.ops.resource_variable_ops import ResourceVariable
-from tracing import PLAIN, SETTINGS, are_batch, from_library, of_any_length, once, pristine, samples, specs, usual_value
+from tracing import (
+    PLAIN,
+    SETTINGS,
+    are_batch,
+    as_made,
+    from_library,
+    of_any_length,
+    once,
+    pristine,
+    samples,
+    specs,
+    usual_value,
+)
 
 
 def quick_loss(plain, target, output, from_logits=False, axis=-1):
@@ -18,12 +32,17 @@ def quick_loss(plain, target, output, from_logits=False, axis=-1):
     if not are_batch(values):
         return PLAIN
     function = functools.partial(plain, from_logits=from_logits, axis=axis)
-    return differentiable(plain, (from_logits, axis, samples(values)), function, values, (target, output))
+    return differentiable(
+        plain, (from_logits, axis, samples(values)), function, values, lambda: function(target, output)
+    )
 
 
-def quick_forward(library, plain, model, x, *args, **kwargs):
-    asked = unlogged(args, kwargs)
-    leaves = leaves_of(vars(model)) if asked is not None and type(model) is library.Sequential else None
+def quick_forward(library, plain, *args, **kwargs):
+    call = unlogged(plain, args, kwargs)
+    if call is None or type(call[0]) is not library.Sequential:
+        return PLAIN
+    model, x, asked = bare(call[0]), *call[1:]
+    leaves = leaves_of(vars(model))
     if leaves is None or not leaves[1] or not usual_value(x):
         return PLAIN
     settings, variables = leaves
@@ -33,27 +52,40 @@ def quick_forward(library, plain, model, x, *args, **kwargs):
     given = tuple((name, value is None) for name, value in asked.items())
     key = (settings, given, type(x), x.dtype, samples(values), specs(variables))
     function = functools.partial(apply_model, plain, model, variables, asked)
-    return differentiable(plain, key, function, values, (x,), variables)
+    return differentiable(plain, key, function, values, lambda: plain(*args, **kwargs), variables)
 
 
-def unlogged(args, kwargs):
-    """What a forward pass that logs nothing is given beside its batch; None when more is asked for. Its step is there for
-    the log alone, so that one trace serves for all steps."""
-    asked = {**dict(zip(("writer", "step"), args, strict=False)), **kwargs}
-    if asked.get("step") is not None:
-        asked["step"] = Unseen()
-    usual = len(args) <= 2 and all(value is None or type(value) is Unseen for value in asked.values())
-    return asked if usual else None
+signature_of = functools.cache(inspect.signature)
+
+
+def unlogged(plain, args, kwargs):
+    """Model, batch and other arguments of a forward pass that logs nothing; None of one that is asked for more. Its step is
+    there for the log alone, so that one trace serves for all steps."""
+    try:
+        model, x, *others = signature_of(plain).bind(*args, **kwargs).arguments.items()
+    except (TypeError, ValueError):
+        return None
+    asked = {name: Unseen() if name == "step" and value is not None else value for name, value in others}
+    logs = any(value is not None and type(value) is not Unseen for value in asked.values())
+    return None if logs else (model[1], x[1], asked)
 
 
 class Unseen:
-    """Stands for a value that nothing depends on: what looks at it cannot be traced."""
+    """Stands for a value that nothing should depend on. What computes with it cannot be traced; what looks at it otherwise
+    is found out when the trace is compared with the plain way."""
 
     def refuse(self, *args):
         raise Refused("a trace for one value")
 
-    __bool__ = __eq__ = __str__ = __format__ = refuse
+    __bool__ = __eq__ = __str__ = __repr__ = __format__ = refuse
     __hash__ = None
+
+
+def bare(model):
+    """The model without what a notebook has hung on it, a history or a counter: the library's own code names none of that."""
+    made, own = object.__new__(type(model)), named_in(type(model))
+    vars(made).update((name, value) for name, value in vars(model).items() if name in own)
+    return made
 
 
 def leaves_of(attributes):
@@ -64,6 +96,19 @@ def leaves_of(attributes):
         return structure(attributes, variables), list(variables.values())
     except (TypeError, AttributeError, RecursionError):
         return None
+
+
+@functools.cache
+def named_in(kind):
+    """The names that the code of a class speaks of, as it was when nobody could have patched it."""
+    made = [value for base in kind.__mro__[:-1] for value in as_made.get(base, {}).values()]
+    methods = [inspect.unwrap(getattr(value, "fget", None) or getattr(value, "__func__", value)) for value in made]
+    return frozenset().union(*(names_in(method.__code__) for method in methods if inspect.isfunction(method)))
+
+
+def names_in(code):
+    inner = (names_in(part) for part in code.co_consts if isinstance(part, types.CodeType))
+    return frozenset(code.co_names).union(*inner)
 
 
 def structure(thing, variables):
@@ -117,12 +162,12 @@ def usual_tape():
     return not watching or (len(watching) == 1 and getattr(watching[0], "_persistent", True) is False)
 
 
-def differentiable(plain, key, function, values, given, variables=()):  # noqa: PLR0917
-    """`function(*values, *variables)` as one operation, where `values` are the tensors for what was `given`. At the first
+def differentiable(plain, key, function, values, plainly, variables=()):  # noqa: PLR0917
+    """`function(*values, *variables)` as one operation; `plainly()` is what was asked for, as it was asked for. At the first
     use of a key both ways are gone and compared. What fails is done again in the plain way, to fail in its words."""
     if not usual_tape():
         return PLAIN
-    quick = once(plain, key, lambda: tried(copy.deepcopy(function, kept(variables)), values, given, variables))
+    quick = once(plain, key, lambda: tried(copy.deepcopy(function, kept(variables)), values, plainly, variables))
     try:
         return PLAIN if quick is None else quick([*values, *variables])
     except (Refused, tf.errors.OpError):
@@ -134,11 +179,11 @@ def kept(variables):
     return {id(variable): variable for variable in variables}
 
 
-def tried(function, values, given, variables):
+def tried(function, values, plainly, variables):
     """A quick form of `function` that has given what the plain way gives, to the last bit."""
     quick = Differentiable(function, (*of_any_length(values), *variables))
     with record.stop_recording():
-        plain, fast = function(*given, *variables), quick.plain([*values, *variables])
+        plain, fast = plainly(), quick.plain([*values, *variables])
     if plain.dtype != fast.dtype or plain.numpy().tobytes() != fast.numpy().tobytes():
         raise Refused("other results")
     if not usual_value(plain):

@@ -34,10 +34,8 @@ def once(plain, key, make):
 
 # --- classes --------------------------------------------------------------------------------------------------------
 
-PYTHONS_OWN = (
-    "__annotations__",
-    "__slotnames__",
-)  # Python adds them when it is asked for hints, and when it copies an instance
+# What Python itself adds to a class: when it is asked for its hints, and when an instance is copied.
+PYTHONS_OWN = ("__annotations__", "__slotnames__")
 as_made = {}  # the attributes of classes when nobody could have patched them
 
 
@@ -52,6 +50,7 @@ def pristine(kind):
 
 
 def unchanged(now, before):
+    """Whether the attributes of a class are those of before, each the same object."""
     added = len(now) - len(before) - sum((name in now) - (name in before) for name in PYTHONS_OWN)
     return not added and before.keys() <= now.keys() and all(map(operator.is_, before.values(), map(now.get, before)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -58,19 +59,20 @@ def same(plain: np.ndarray, quick: np.ndarray) -> bool:
 def test_the_quick_way_is_taken(both: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]) -> None:
     plain, quick = both
     assert not plain["compiled"].size
-    assert quick["compiled"].sum() >= 15
+    found = Counter(quick["compiled"].tolist())
+    assert found >= Counter(_forward=10, apply=5, update_state=3, sparse_categorical_crossentropy=3)
 
 
 def test_a_forward_pass_is_traced_once_for_all_steps_that_log_nothing(
     both: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
 ) -> None:
-    """Two of forty steps log; each of two traces is made of the library's own pass, and compared with it."""
+    """Two of forty steps log; each of two traces is made of the library's own pass, and compared with it once."""
     plain, quick = both
     assert plain["passes"] == 40 + 40
-    assert quick["passes"] <= 2 + 2 * 3
+    assert quick["passes"] == 2 + 2 * 2
 
 
 def test_what_changes_at_every_step_is_not_traced_at_every_step(
     both: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
 ) -> None:
-    assert both[1]["traces"] <= 40
+    assert both[1]["traces"] == 40

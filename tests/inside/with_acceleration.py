@@ -24,6 +24,7 @@ LOSS = keras.losses.sparse_categorical_crossentropy
 def case(function: Callable[[], object]) -> Callable[[], object]:
     """Run at once, with the same random numbers in both ways; each part of the result is kept."""
     np.random.seed(3)
+    tracing.made.clear()  # what one case has traced is not held against the next
     for number, value in enumerate(tf.nest.flatten(function())):
         RESULTS[f"{function.__name__}.{number}"] = np.asarray(np.nan if value is None else value)
     return function
@@ -47,6 +48,19 @@ def train(net: utils.Sequential, optimizer: keras.optimizers.Optimizer, steps: i
             zip(tape.gradient(value, net.trainable_variables), net.trainable_variables, strict=True)
         )
     return net.trainable_variables
+
+
+def looking(ask: Callable[[object], object]) -> Callable[..., tf.Tensor]:
+    """A layer's call whose result depends on what `ask` says of the step."""
+
+    def call(self: utils.Dense, x: tf.Tensor, writer: object = None, step: object = None) -> tf.Tensor:
+        return utils.Dense.__call__(self, x) * (3.0 if ask(step) in (True, "3") else 1.0)
+
+    return call
+
+
+def a_training_that_logs() -> object:
+    return train_with_log(model(), 40)
 
 
 def cases() -> None:  # noqa: PLR0915 - a list of cases
@@ -229,9 +243,45 @@ def cases() -> None:  # noqa: PLR0915 - a list of cases
     @case
     def a_model_that_counts_its_steps() -> object:
         net = model()
-        for net.step in range(60):
+        for net._layers[0].step in range(60):
             net._forward(data()[0])
-        return train(net, keras.optimizers.Adam(0.01))
+        result = train(net, keras.optimizers.Adam(0.01))
+        RESULTS["traces"] = np.asarray(max(tracing.made.values(), default=0))
+        return result
+
+    @case
+    def variables_that_a_pass_does_not_read_are_not_watched() -> object:
+        net = model()
+        net.seen, net.losses = tf.Variable(0), [0.5]
+        net._layers[0]._w = tf.Variable(np.random.rand(6, 5))
+        net._forward(data()[0])
+        with tf.GradientTape() as tape:
+            net._forward(data()[0])
+        return len(tape.watched_variables())
+
+    @case
+    def arguments_that_do_not_fit() -> object:
+        net, x = model(), data()[0]
+        said = []
+        for args, kwargs in (
+            ((), {}),
+            ((x, None), {"writer": None}),
+            ((x, None, 3), {"step": 4}),
+            ((x, None, 3, 4), {}),
+        ):
+            try:
+                net._forward(*args, **kwargs)
+            except TypeError as error:
+                said.append(str(error))
+        return [np.frombuffer(text.encode(), "u1") for text in said]
+
+    @case
+    def layers_that_look_at_the_step_that_they_are_told() -> object:
+        asks = (lambda step: isinstance(step, int), lambda step: step == 3, repr, bool, lambda step: step is None)
+        kinds = [type("Looking", (utils.Dense,), {"__call__": looking(ask)}) for ask in asks]
+        tracing.remember_classes(kinds)
+        nets = [model(kind) for kind in kinds]
+        return [net._forward(data()[0], None, step) for net in nets for step in (4, 3, 0, None)]
 
     @case
     def a_jacobian() -> object:
@@ -298,9 +348,9 @@ def counted_passes() -> list[None]:
     return passes
 
 
-def train_with_log(steps: int) -> None:
+def train_with_log(net: utils.Sequential, steps: int) -> list[tf.Variable]:
     """As notebooks do it: each pass is told its step, and a writer at every twentieth."""
-    net, optimizer, writer = model(), keras.optimizers.Adam(), tf.summary.create_noop_writer()
+    optimizer, writer = keras.optimizers.Adam(0.01), tf.summary.create_noop_writer()
     for step in range(steps):
         x, y = data()
         with tf.GradientTape() as tape:
@@ -309,6 +359,7 @@ def train_with_log(steps: int) -> None:
             zip(tape.gradient(value, net.trainable_variables), net.trainable_variables, strict=True)
         )
         net._forward(x)
+    return net.trainable_variables
 
 
 def main() -> None:
@@ -316,12 +367,11 @@ def main() -> None:
     if sys.argv[1] == "quick":
         accelerate.install()(utils)
     cases()
-    RESULTS["traces"] = np.asarray(max(tracing.made.values(), default=0))
+    RESULTS["compiled"] = np.array([key[0].__name__ for key, function in tracing.known.items() if function is not None])
     passes.clear()
-    tracing.made.clear()
-    train_with_log(40)
+    tracing.known.clear()
+    case(a_training_that_logs)
     RESULTS["passes"] = np.asarray(len(passes))
-    RESULTS["compiled"] = np.array([function is not None for function in tracing.known.values()], dtype=bool)
     np.savez(sys.argv[2], **RESULTS)
 
 
