@@ -15,10 +15,11 @@ from grader.assignment import load_assignment
 from grader.errors import GraderError
 from grader.language import tr, tr_n
 from grader.places import reference_folder
+from grader.reporting.text import one_line
 
 # Of TensorFlow's start, of a machine without a GPU, of how TensorBoard reads: nothing that anybody who looks at curves could act on.
 _CHATTER = re.compile(
-    r"WARNING: All log messages|[IW]\d{4} |NOTE: Using experimental| {4}(\"--load_fast|https://github)|\s*$"
+    r"WARNING: All log messages|I\d{4} |NOTE: Using experimental| {4}(\"--load_fast|https://github)|\s*$"
 )
 _MOST_NAMED = 5
 
@@ -53,7 +54,7 @@ def _shown(shown: board.Board) -> str:
         "Runs of {n} submission, each under its name: {names}.",
         "Runs of {n} submissions, each under its name: {names}.",
         len(shown.submissions),
-        names=named,
+        names=one_line(named),
     )
     beside = (
         tr("The reference's curves stand beside them, as runs whose names begin with “reference”.")
