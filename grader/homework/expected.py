@@ -230,7 +230,7 @@ def train(task: Task) -> Training:
     return whole_training(epochs, validated)
 
 
-_FOLLOWED = 1e-7  # of the way that a variable has gone: thousands of such steps stay below what is called the same
+_FOLLOWED = 1e-7  # of the way that a variable has gone: hundreds of such steps stay below what is called the same
 _AT_ONCE = 1 << 19  # numbers of input that are gone through at a time
 
 

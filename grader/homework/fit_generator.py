@@ -19,7 +19,7 @@ from grader.homework.common import (
 from grader.homework.experiments import asks_for, model_of, trained_epochs
 from grader.homework.questions import task_of
 from grader.homework.series import first_bad_step, is_nan
-from grader.homework.traced import SAME, distance, scenarios_of, seen_otherwise
+from grader.homework.traced import TRAINED, distance, scenarios_of, seen_otherwise
 from grader.homework.variables import gradient_places, library_places
 from grader.language import counted, listed
 from grader.records import Case, Evidence, Finding, Message, Verdict, say
@@ -104,7 +104,7 @@ def training_preserved(case: Case, assignment: Assignment) -> Verdict:
         way = distance(evidence, name)
         if way is None:
             return undecided("fit.no_weights", "The weights after training could not be read back.")
-        if way > SAME:
+        if way > TRAINED:
             return failed(_training_differs(way, name, evidence, case))
     early, skips = _ends_early(case, assignment), _skips_updates(case, assignment)
     return failed(early) if early is not None else partial(0.5, skips) if skips is not None else passed()
