@@ -41,6 +41,7 @@ $(UV):
 $(VENV)/runtime.stamp: requirements.lock pyproject.toml | $(UV)
 	$(INSTALL) --require-hashes -r requirements.lock
 	$(INSTALL) --no-deps --editable .
+	@$(BIN)/python -m compileall -q grader
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.lock $(VENV)/runtime.stamp
