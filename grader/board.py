@@ -21,6 +21,7 @@ from grader.formats.events import read_runs
 from grader.homework.exhibit import on_steps_of
 from grader.homework.roles import role_by_name
 from grader.records import Band, Floats, Ints, Reference
+from grader.reporting.text import first_of
 
 _MOST_NAMED = 20
 Curves = Mapping[tuple[str, str], Band]
@@ -41,7 +42,7 @@ def lay_out(out: Path, ids: Sequence[str], assignment: Assignment, folder: Path)
     graded = sorted(path.parent.name for path in out.glob("*/logs") if path.is_dir())
     for name in ids:
         if name not in graded:
-            there = ", ".join(graded[:_MOST_NAMED]) + (", …" if len(graded) > _MOST_NAMED else "")
+            there = first_of(graded, _MOST_NAMED)
             raise UsageError(f"There are no logs of {name!r} in {out}. Those that have some: {there or 'none'}.")
     if not graded:
         raise UsageError(f"There are no submissions with logs in {out}. Name the folder that grade wrote.")

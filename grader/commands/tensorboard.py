@@ -15,7 +15,7 @@ from grader.assignment import load_assignment
 from grader.errors import GraderError
 from grader.language import tr, tr_n
 from grader.places import reference_folder
-from grader.reporting.text import one_line
+from grader.reporting.text import first_of, one_line
 
 # Of TensorFlow's start, of a machine without a GPU, of how TensorBoard reads: nothing that anybody who looks at curves could act on.
 _CHATTER = re.compile(
@@ -28,7 +28,10 @@ def run(options: argparse.Namespace) -> int:
     """Open submissions and the reference side by side, until Ctrl-C."""
     assignment = load_assignment(options.reference or reference_folder())
     with tempfile.TemporaryDirectory(prefix="gr-board-") as folder:
-        _say(_shown(board.lay_out(options.out, options.ids, assignment, Path(folder))))
+        shown = board.lay_out(options.out, options.ids, assignment, Path(folder))
+        print(
+            f"grader: {_whose(shown)} {tr('TensorBoard is starting; Ctrl-C closes it.')}", file=sys.stderr, flush=True
+        )
         port = ["--port", str(options.port)] if options.port is not None else []
         return _serve([sys.executable, "-m", "tensorboard.main", "--logdir", folder, *port])
 
@@ -47,14 +50,13 @@ def _serve(command: list[str]) -> int:
             process.terminate()
 
 
-def _shown(shown: board.Board) -> str:
+def _whose(shown: board.Board) -> str:
     """Whose runs are whose."""
-    named = ", ".join(shown.submissions[:_MOST_NAMED]) + (", …" if shown.submissions[_MOST_NAMED:] else "")
     whose = tr_n(
         "Runs of {n} submission, each under its name: {names}.",
         "Runs of {n} submissions, each under its name: {names}.",
         len(shown.submissions),
-        names=one_line(named),
+        names=one_line(first_of(shown.submissions, _MOST_NAMED)),
     )
     beside = (
         tr("The reference's curves stand beside them, as runs whose names begin with “reference”.")
@@ -62,7 +64,3 @@ def _shown(shown: board.Board) -> str:
         else tr("There are no reference runs for these data and tags.")
     )
     return f"{whose} {beside}"
-
-
-def _say(text: str) -> None:
-    print(f"grader: {text} {tr('TensorBoard is starting; Ctrl-C closes it.')}", file=sys.stderr, flush=True)

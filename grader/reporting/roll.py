@@ -9,7 +9,7 @@ from pathlib import Path
 from grader.errors import UnreadableSubmission
 from grader.formats.notebooks import read_file
 from grader.language import tr, tr_n
-from grader.reporting.text import one_line
+from grader.reporting.text import first_of, one_line
 from grader.stages.intake import Candidate, Intake, notebooks_of
 
 _MOST_NAMED = 5  # notebooks of one submission
@@ -60,7 +60,7 @@ def _notes(candidate: Candidate, twins: Mapping[str, str]) -> Iterator[str]:
             "{n} notebook of one student, of which one counts: {names}",
             "{n} notebooks of one student, of which one counts: {names}",
             len(together),
-            names=", ".join(path.name for path in together[:_MOST_NAMED]) + (", …" if together[_MOST_NAMED:] else ""),
+            names=first_of([path.name for path in together], _MOST_NAMED),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from grader.language import tr_n
 
@@ -28,6 +29,11 @@ def inert(text: str) -> str:
 def one_line(text: str) -> str:
     """Inert text without newlines and tabs: runs of white space become one space."""
     return " ".join(inert(text).split())
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """The names one after another, and dots for those beyond `most`."""
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
 
 def clip(text: str, limit: int) -> str:
