@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
-from grader import pipeline, reviews, store
+from grader import memory, pipeline, reviews, store
 from grader.errors import GraderError
+from grader.memory import Memory
 from grader.pipeline import Setup
 from grader.processes import FORKED, end_if_orphan, end_with_parent
 from grader.records import Grade, Message, Report, Submission, say
 from grader.reporting import html, likeness, machine
-from grader.reporting.overview import Overview, overview, overview_json, read_overview
+from grader.reporting.overview import Outline, Overview, outline, overview, overview_json, read_overview
 
 _JUDGE_SECONDS = 600  # it takes a tenth of one
 
@@ -32,19 +33,32 @@ class Observed:
 
 
 def judge(observed: Observed, setup: Setup, out: Path) -> Grade:
-    """Judge a submission and write its folder below `out`."""
-    return write(report(observed, setup), setup, out)
+    """Judge a submission and write its folder below `out`. What is known of it from before is not found out again."""
+    basis = pipeline.basis_of(observed.submission, observed.evidence, setup)
+    with memory.kept(_place(observed, setup), basis, setup.assignment.thresholds) as known:
+        done = report(observed, setup, known)
+        return write(done, setup, out, known.part("outline", Outline, lambda: _outline(done, setup)))
 
 
-def report(observed: Observed, setup: Setup) -> Report:
+def _place(observed: Observed, setup: Setup) -> Path:
+    """Where it is remembered: of each submission and its evidence once."""
+    name = store.evidence_key({"id": observed.submission.id, "evidence": observed.evidence.name})
+    return setup.evidence / store.DERIVED / name[:2] / name
+
+
+def report(observed: Observed, setup: Setup, known: Memory | None = None) -> Report:
     """The verdict on a submission and what its page shows, from the evidence and what people have decided alone."""
     case = pipeline.case_of(observed.submission, observed.evidence, setup)
-    return reviews.decided(pipeline.report_of(case, observed.evidence, setup), setup.decisions)
+    return reviews.decided(pipeline.report_of(case, observed.evidence, setup, known), setup.decisions)
 
 
-def write(done: Report, setup: Setup, out: Path) -> Grade:
+def _outline(done: Report, setup: Setup) -> Outline:
+    return outline(done, _given(setup.assignment.folder))
+
+
+def write(done: Report, setup: Setup, out: Path, known: Outline | None = None) -> Grade:
     """Write the folder of one submission; its grade comes back without the findings, which stand in there."""
-    execution = done.execution
+    execution, known = done.execution, known or _outline(done, setup)
     files = {
         "result.json": machine.result_json(done.grade),
         "report.html": html.student_page(
@@ -52,8 +66,9 @@ def write(done: Report, setup: Setup, out: Path) -> Grade:
             data_note=data_note(setup),
             language=setup.language,
             keep=partial(store.kept_text, setup.evidence / store.PICTURES),
+            known=known,
         ),
-        store.OVERVIEW: overview_json(overview(done, _given(setup.assignment.folder))),
+        store.OVERVIEW: overview_json(overview(done, known)),
     }
     store.write_results(
         out,

@@ -11,7 +11,7 @@ import secrets
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,9 +19,11 @@ import numpy as np
 
 from grader import language, receipt, store
 from grader.assignment import Assignment, Profile
-from grader.contract import Homework
+from grader.contract import Homework, RemarkCheck
 from grader.formats.events import read_runs
 from grader.formats.notebooks import read_notebook
+from grader.later import LaterMapping, LaterSequence
+from grader.memory import Memory
 from grader.processes import threads
 from grader.records import (
     Case,
@@ -37,6 +39,7 @@ from grader.records import (
     Reference,
     Report,
     Run,
+    RunSummary,
     Severity,
     Status,
     Submission,
@@ -47,6 +50,7 @@ from grader.sandbox.plan import Plan
 from grader.stages import execution, extraction, probing
 
 _FOUND = "definitions.json"  # what was cut out of the notebook, beside the folders of the run and of the probes
+_SUMMARIES, _FINDINGS = Mapping[str, RunSummary], tuple[Finding, ...]
 Shown = TypeVar("Shown")
 Progress = Callable[[str], None]
 
@@ -145,18 +149,18 @@ def _measuring(probes: Path, draw: Path) -> str:
 
 
 def case_of(submission: Submission, folder: Path, setup: Setup) -> Case:
-    """All that checks may look at, read from the evidence."""
+    """All that checks may look at; event files are read when a check first does."""
     found = extraction.read(folder / _FOUND)
     answers = probing.read(folder / "probes")
     return Case(
         submission=submission,
         execution=execution.read(folder / "execution"),
-        runs=read_runs(folder / "execution" / "logs", last_attempts=True),
-        submitted_runs=read_runs(submission.logs, last_attempts=True) if submission.logs else {},
+        runs=_runs_in(folder / "execution" / "logs"),
+        submitted_runs=_runs_in(submission.logs) if submission.logs else {},
         definitions=found.definitions,
         extraction_faults=found.faults,
         evidence={name: answer.with_runs(_runs_of(answer.logs)) for name, answer in answers.items()},
-        reference=reference_of(found.definitions, setup),
+        reference=replace(setup.reference, bands=LaterMapping(lambda: reference_of(found.definitions, setup).bands)),
         template=template_of(setup.assignment.folder),
     )
 
@@ -168,13 +172,47 @@ def template_of(folder: Path) -> tuple[Cell, ...]:
     return read_notebook(path).cells if path.is_file() else ()
 
 
-def _runs_of(logs: Path) -> tuple[Run, ...]:
-    return tuple(read_runs(logs).values()) if logs.is_dir() else ()
+def _runs_in(logs: Path) -> Mapping[str, Run]:
+    return LaterMapping(lambda: read_runs(logs, last_attempts=True))
 
 
-def report_of(case: Case, folder: Path, setup: Setup) -> Report:
-    """Judge a case and add what the page shows beside the verdict."""
-    homework, assignment = setup.homework, setup.assignment
+def _runs_of(logs: Path) -> Sequence[Run]:
+    return LaterSequence(lambda: tuple(read_runs(logs).values()) if logs.is_dir() else ())
+
+
+def basis_of(submission: Submission, folder: Path, setup: Setup) -> str:
+    """A name for all that verdicts follow from, but for points, titles and thresholds (`grader.memory`)."""
+    assignment, plan, logs = setup.assignment, setup.plan, submission.logs
+    return store.evidence_key(
+        {
+            "code": _judging(assignment.folder, _folders_of(setup.homework)),
+            "assignment": repr(replace(assignment, folder=Path(), criteria=(), thresholds={})),
+            "run": [setup.profile.name, setup.data_name, setup.data_digest, repr(plan.first), plan.seconds],
+            "evidence": [folder.name, store.seal_of(folder)],
+            "submission": repr(replace(submission, notebook=Path(), logs=None)),
+            "logs": receipt.contents_digest([logs]) if logs else None,
+        }
+    )
+
+
+def _folders_of(homework: Homework) -> frozenset[Path]:
+    return frozenset(Path(inspect.getfile(inspect.unwrap(check))).parent for check in homework.checks.values())
+
+
+@cache
+def _judging(assignment: Path, checks: frozenset[Path]) -> str:
+    """A digest of all code that judges, its packages, and the reference without its assignment.toml, of which `basis_of`
+    takes what was read."""
+    kept = (path for path in assignment.rglob("*") if "__pycache__" not in path.parts and path.is_file())
+    beside = sorted(path for path in kept if path != assignment / "assignment.toml")
+    names = {"reference": [str(path.relative_to(assignment)) for path in beside]}
+    return receipt.digest_of(names, [Path(__file__).parent, *sorted(checks), *beside])
+
+
+def report_of(case: Case, folder: Path, setup: Setup, memory: Memory | None = None) -> Report:
+    """Judge a case and add what the page shows beside the verdict. What a memory knows is not found out again."""
+    memory = memory or Memory(setup.assignment.thresholds)
+    homework, assignment = setup.homework, replace(setup.assignment, criteria=(), thresholds={})
     used = case.execution.resources.beside(probing.resources(folder / "probes"))
     return Report(
         grade=Grade(
@@ -183,17 +221,28 @@ def report_of(case: Case, folder: Path, setup: Setup) -> Report:
             sha256=case.submission.sha256,
             student=case.submission.student,
             profile=setup.profile.name,
-            criteria=tuple(judge(criterion, case, setup) for criterion in assignment.criteria),
-            remarks=(*case.submission.remarks, *_remarks(case, setup)),
-            runs=_or_else({}, lambda: homework.summarise(case, assignment)),
+            criteria=tuple(judge(criterion, case, setup, memory) for criterion in setup.assignment.criteria),
+            remarks=(*case.submission.remarks, *_remarks(case, homework, assignment, memory)),
+            runs=_or_else({}, lambda: memory.part("runs", _SUMMARIES, lambda: homework.summarise(case, assignment))),
             resources=used,
             environment=environment(case.execution.versions, setup),
             language=language_of(case.submission.cells),
         ),
         submission=case.submission,
         execution=case.execution,
-        exhibit=_or_else(Exhibit(), lambda: homework.exhibit(case, assignment)),
+        exhibit=_or_else(Exhibit(), lambda: _exhibit(lambda: homework.exhibit(case, assignment), memory)),
         submitted_runs=case.submitted_runs,
+    )
+
+
+def _exhibit(make: Callable[[], Exhibit], memory: Memory) -> Exhibit:
+    """What the page shows; its pictures, which are many numbers, only when they are looked at."""
+    whole = cache(make)
+    small = memory.part("exhibit", Exhibit, lambda: replace(whole(), curves=(), ridges=()))
+    return replace(
+        small,
+        curves=LaterSequence(lambda: whole().curves),
+        ridges=LaterSequence(lambda: whole().ridges),
     )
 
 
@@ -219,11 +268,12 @@ def _or_else(fallback: Shown, made: Callable[[], Shown]) -> Shown:
         return fallback
 
 
-def judge(criterion: Criterion, case: Case, setup: Setup) -> Judgement:
+def judge(criterion: Criterion, case: Case, setup: Setup, memory: Memory) -> Judgement:
     """One criterion. A check with a bug leaves it undecided: that is our fault, and costs nobody points for good."""
-    check = setup.homework.checks[criterion.id]
+    check, gate = setup.homework.checks[criterion.id], setup.homework.gate
+    assignment = replace(setup.assignment, criteria=(), thresholds=memory.thresholds)
     try:
-        verdict = setup.homework.gate(case) or check(case, setup.assignment)
+        verdict = memory.part(f"verdict {criterion.id}", Verdict, lambda: gate(case) or check(case, assignment))
     except Exception as error:  # noqa: BLE001 - a broken check must not cost the student, nor stop the class
         verdict = _broken_check(error)
     if verdict.status is Status.PARTIAL and criterion.points < 2:  # of a single point there is no part
@@ -259,11 +309,15 @@ def _points(verdict: Verdict, most: int) -> float:
     return float(min(most - 1, max(1, round(verdict.share * most))))
 
 
-def _remarks(case: Case, setup: Setup) -> tuple[Finding, ...]:
+def _remarks(case: Case, homework: Homework, assignment: Assignment, memory: Memory) -> tuple[Finding, ...]:
     found: list[Finding] = []
-    for remark in setup.homework.remarks:
+    for number, remark in enumerate(homework.remarks):
         try:
-            found += remark(case, setup.assignment)
+            found += memory.part(f"remark {number}", _FINDINGS, partial(_all_of, remark, case, assignment))
         except Exception:  # noqa: BLE001, S112 - a remark is a courtesy; a broken one is left out
             continue
     return tuple(found)
+
+
+def _all_of(remark: RemarkCheck, case: Case, assignment: Assignment) -> tuple[Finding, ...]:
+    return tuple(remark(case, assignment))

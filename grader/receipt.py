@@ -92,13 +92,13 @@ def packages() -> list[str]:
     return sorted(found)
 
 
-def _files(tree: Path) -> Iterator[Path]:
+def _files(tree: Path, besides: Sequence[Path] = ()) -> Iterator[Path]:
     """All files below a folder, in an order that does not depend on the file system; a file is a tree of one."""
     if not tree.is_dir():
         yield tree
         return
     for folder, folders, names in os.walk(tree):
-        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        folders[:] = sorted(name for name in folders if name != "__pycache__" and Path(folder, name) not in besides)
         yield from (Path(folder, name) for name in sorted(names))
 
 
@@ -119,11 +119,9 @@ def place(out: Path) -> Path:
 def results(out: Path) -> dict[str, list[int]]:
     """Size in bytes and time in nanoseconds of each file of the results, by its path below `out`."""
     found = {}
-    for path in _files(out):
-        name = os.path.relpath(path, out)
-        if not name.startswith(".evidence"):
-            facts = path.lstat()
-            found[name] = [facts.st_size, facts.st_mtime_ns]
+    for path in _files(out, besides=(out / ".evidence",)):
+        facts = path.lstat()
+        found[os.path.relpath(path, out)] = [facts.st_size, facts.st_mtime_ns]
     return found
 
 

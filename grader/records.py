@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -350,10 +350,10 @@ class Evidence:
     question: Question
     arrays: Mapping[str, NDArray[np.generic]]
     logs: Path
-    runs: tuple[Run, ...] = ()
+    runs: Sequence[Run] = ()
     faults: Mapping[str, Fault] = dataclasses.field(default_factory=dict)
 
-    def with_runs(self, runs: tuple[Run, ...]) -> Evidence:
+    def with_runs(self, runs: Sequence[Run]) -> Evidence:
         return dataclasses.replace(self, runs=runs)
 
 
@@ -573,8 +573,8 @@ class Exhibit:
     """Everything that a page shows beside the verdict. `notice` is a kind word on top (an untouched template, …); `origins`
     says of runs that do not stay finite where that begins."""
 
-    curves: tuple[Curve, ...] = ()
-    ridges: tuple[Ridge, ...] = ()
+    curves: Sequence[Curve] = ()
+    ridges: Sequence[Ridge] = ()
     conclusions: tuple[Conclusion, ...] = ()
     notice: Message | None = None
     origins: Mapping[str, Message] = dataclasses.field(default_factory=dict)

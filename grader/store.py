@@ -30,7 +30,7 @@ from grader.records import Band, Floats, Ints, Reference, say
 
 BANDS_FORMAT = "grader.bands/1"
 OVERVIEW = "overview.json"  # in a submission's folder: what the class's pages show of it
-PICTURES = "pictures"  # in the folder of evidence
+PICTURES, DERIVED = "pictures", "derived"  # in the folder of evidence: what is made from it, and kept
 _MAX_BANDS = 64 << 20  # bytes; those of whole MNIST have two million
 _SEAL = "seal.json"  # in a folder of evidence: how its files looked when it was made
 RESERVE_MIB = 64  # left on every disk that is written to; the results of a submission are a few
@@ -136,7 +136,8 @@ _HALF_WRITTEN = re.compile(
 def _sweep(root: Path) -> None:
     """Remove what was being written, to evidence and to the results beside it, when its writer was killed. Results may lie
     among files of others: there only what is called as ours are goes."""
-    evidence = [path for pattern in ("*/making-*", "*.tmp", f"{PICTURES}/*/.*.tmp") for path in root.glob(pattern)]
+    patterns = ("*/making-*", "*.tmp", *(f"{folder}/*/.*.tmp" for folder in (PICTURES, DERIVED)))
+    evidence = [path for pattern in patterns for path in root.glob(pattern)]
     beside = [path for pattern in (".*", "*/.*") for path in root.parent.glob(pattern)]
     for left in {*evidence, *(path for path in beside if _HALF_WRITTEN.fullmatch(path.name))}:
         try:
@@ -200,10 +201,15 @@ def _to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
+def seal_of(folder: Path) -> str:
+    """What was sealed in a folder of evidence: it tells evidence from other evidence with the same key."""
+    return (folder / _SEAL).read_text()
+
+
 def _is_whole(folder: Path) -> bool:
     """Whether evidence is there, with the files that were sealed in it and no others."""
     try:
-        return bool(json.loads((folder / _SEAL).read_text()) == _sums(folder))
+        return bool(json.loads(seal_of(folder)) == _sums(folder))
     except (OSError, ValueError, RecursionError):
         return False
 
@@ -244,12 +250,23 @@ def kept_text(folder: Path, name: str, make: Callable[[], str]) -> str:
     """A text that follows from its name alone: what was made before, or made now and kept. Raises CannotWrite."""
     path = folder / name[:2] / name
     with suppress(OSError, ValueError):
-        checksum, kept = path.read_bytes().split(b"\n", 1)
-        if int(checksum) == zlib.crc32(kept):
-            return kept.decode()
+        return read_kept(path)
     text = make()
-    write_text(path, f"{zlib.crc32(text.encode())}\n{text}")
+    keep(path, text)
     return text
+
+
+def keep(path: Path, text: str) -> None:
+    """Write a text that a later command can do without. Raises CannotWrite when the disk does not let it."""
+    write_text(path, f"{zlib.crc32(text.encode())}\n{text}")
+
+
+def read_kept(path: Path) -> str:
+    """A text as it was kept. Raises OSError or ValueError when it is not there, or no longer as it was."""
+    checksum, kept = path.read_bytes().split(b"\n", 1)
+    if int(checksum) != zlib.crc32(kept):
+        raise ValueError("the disk has damaged it")
+    return kept.decode()
 
 
 def write_results(out: Path, identity: str, files: Mapping[str, str], executed: Path | None, logs: Path | None) -> None:

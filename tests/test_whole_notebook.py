@@ -14,20 +14,24 @@ import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from grader.assignment import load_assignment
+from grader import pipeline
+from grader.assignment import Assignment, load_assignment
 from grader.batch import observe
 from grader.cli import main, parser
 from grader.commands.prepared import prepared
 from grader.errors import GraderError
 from grader.formats.events import read_runs
 from grader.judging import Judges
-from grader.pipeline import Setup, case_of, judge, plan_of, reference_of, report_of
+from grader.later import LaterMapping
+from grader.memory import Memory
+from grader.pipeline import Setup, basis_of, case_of, judge, plan_of, reference_of, report_of
 from grader.places import reference_folder
-from grader.records import Definition, Reference, Run, Status
+from grader.records import Definition, Reference, Run, Status, Submission
 from grader.sandbox.plan import Plan
 from grader.stages.intake import find_submissions
 from grader.student_package import package
@@ -160,6 +164,70 @@ def test_another_rubric_is_applied_to_the_evidence_that_is_there(
     assert "running the notebook" not in said.err
 
 
+FOLDER = ("result.json", "report.html", "overview.json")
+
+
+def test_what_is_remembered_is_what_would_be_found_out_again(
+    quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Points and a threshold change; then the same without a memory. A threshold that fails the solution's layer changes two
+    verdicts and no run, so that no event file of the notebook is read."""
+    changed = tmp_path / "reference"
+    shutil.copytree(reference_folder(), changed)
+    rubric = (changed / "assignment.toml").read_text().replace("points = 12", "points = 15", 1)
+    rubric = re.sub("^largest_epsilon = .*", "largest_epsilon = -1e-2", rubric, flags=re.MULTILINE)
+    (changed / "assignment.toml").write_text(rubric)
+    before = (quick / "solution" / "result.json").read_text()
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline, "_runs_in", lambda logs: LaterMapping(lambda: pytest.fail("a run was read")))
+        assert grade(quick, "--reference", str(changed)) == 0
+    remembered = [(quick / "solution" / name).read_text() for name in FOLDER]
+    shutil.rmtree(quick / ".evidence" / "derived")
+    (quick / "solution" / "report.html").unlink()
+    assert grade(quick, "--reference", str(changed)) == 0
+    assert [(quick / "solution" / name).read_text() for name in FOLDER] == remembered
+    status = {criterion["id"]: criterion["status"] for criterion in json.loads(remembered[0])["criteria"]}
+    assert status["bn.normalises"] == "failed" and '"failed"' not in before
+
+
+def test_what_is_remembered_is_found_out_again_when_it_may_be_different(quick: Path, tmp_path: Path) -> None:
+    """Each of these is part of what a verdict follows from; points, titles and thresholds are not."""
+    options = parser().parse_args(["grade", SOLUTION, "--data", "embedded"])
+    with prepared(options, quick / ".evidence") as setup:
+        seen = observe(find_submissions([Path(SOLUTION)], tmp_path)[0], setup, tmp_path, lambda stage: None)
+        mine, evidence, assignment = seen.submission, tmp_path / "evidence", setup.assignment
+        shutil.copytree(seen.evidence, evidence)
+        (tmp_path / "logs").mkdir()
+        (tmp_path / "logs" / "events.out.tfevents.1").write_bytes(b"1")
+
+        def basis(submission: Submission = mine, **changes: Any) -> str:
+            return basis_of(submission, evidence, dataclasses.replace(setup, **changes))
+
+        first = basis()
+        longer = dataclasses.replace(assignment, epochs=11)
+        others = [
+            basis(dataclasses.replace(mine, id="another")),
+            basis(dataclasses.replace(mine, sha256="0")),
+            basis(dataclasses.replace(mine, logs=tmp_path / "logs")),
+            basis(assignment=longer),
+            basis(assignment=moved(assignment, tmp_path / "bands", "bands/fast-embedded.json")),
+            basis(assignment=moved(assignment, tmp_path / "template", "template.ipynb")),
+            basis(data_digest="0"),
+        ]
+        rubric = dataclasses.replace(assignment, criteria=assignment.criteria[1:], thresholds={"largest_epsilon": 1.0})
+        assert basis(assignment=rubric) == first
+        (evidence / "seal.json").write_text("{}")
+        others.append(basis())
+    assert len({first, *others}) == 1 + len(others)
+
+
+def moved(assignment: Assignment, folder: Path, changed: str) -> Assignment:
+    """The assignment from another folder, where one file has a space more."""
+    shutil.copytree(assignment.folder, folder)
+    (folder / changed).write_text((folder / changed).read_text() + " ")
+    return dataclasses.replace(assignment, folder=folder)
+
+
 def test_a_students_copy_fails_nothing_for_want_of_reference_runs(quick: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(package(load_assignment(reference_folder())))) as outer:
         (wheel,) = [name for name in outer.namelist() if name.endswith(".whl")]
@@ -173,9 +241,9 @@ def test_a_students_copy_fails_nothing_for_want_of_reference_runs(quick: Path, t
         report = report_of(case, seen.evidence, setup)
         worse = dataclasses.replace(case, runs={**case.runs, "relu_bn_fixed": louder(case.runs["relu_bn_fixed"])})
         (fixed,) = [criterion for criterion in setup.assignment.criteria if criterion.id == "bn.fixed_run"]
-        assert judge(fixed, worse, setup).status is Status.UNDECIDED
+        assert judge(fixed, worse, setup, Memory(setup.assignment.thresholds)).status is Status.UNDECIDED
         ours = dataclasses.replace(setup, assignment=load_assignment(reference_folder()))
-        assert judge(fixed, worse, ours).status is Status.FAILED
+        assert judge(fixed, worse, ours, Memory(ours.assignment.thresholds)).status is Status.FAILED
     assert report.grade.score == 84
     assert "remark.students_copy" in [remark.code for remark in report.grade.remarks]
 

@@ -7,7 +7,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +21,17 @@ _READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.form
 
 
 class StoredArrays(Mapping[str, "NDArray[np.generic]"]):
-    """Numeric arrays of an .npz by name, each read when it is first asked for: most verdicts need few of them. They cannot be
+    """Numeric arrays of an .npz by name, each read when it is first asked for: most verdicts need few of them, or none. They cannot be
     written to. What is not numeric, or broken, is not there; of a file that cannot be read, or that unpacks to more than it
     weighs, nothing is."""
 
     def __init__(self, path: Path) -> None:
-        self._data, self._members = _opened(path)
+        self._path = path
         self._held: dict[str, NDArray[np.generic] | None] = {}
+
+    @cached_property
+    def _stored(self) -> tuple[bytes, Mapping[str, zipfile.ZipInfo]]:
+        return _opened(self._path)
 
     def __getitem__(self, name: str) -> NDArray[np.generic]:
         if name not in self._held:
@@ -38,15 +42,16 @@ class StoredArrays(Mapping[str, "NDArray[np.generic]"]):
         return found
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name in self._members if name in self)
+        return (name for name in self._stored[1] if name in self)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
     def _read(self, name: str) -> NDArray[np.generic] | None:
-        member = self._members.get(name)
+        data, members = self._stored
+        member = members.get(name)
         try:
-            return None if member is None else _array(_content(self._data, member))
+            return None if member is None else _array(_content(data, member))
         except Exception:  # noqa: BLE001 - a hostile header ends NumPy and Python's parser in ways that nobody lists
             return None
 

@@ -76,8 +76,10 @@ def unlike_notebook(case: Case, evidence: Evidence, run: str | None, *steps: str
     """Undecided, when a definition fails in a probe although the notebook itself gets through with it, in this run or in
     any: it needs something that the notebook has and the probe has not, and nobody may be failed for that."""
     fault = next((found for step in ("", *steps) if (found := evidence.faults.get(step))), None)
+    if fault is None:
+        return None
     ended = case.runs.keys() - broken_off(case)
-    if fault is None or not (run in ended if run else ended):
+    if not (run in ended if run else ended):
         return None
     if _raised_in_notebook(fault, case):
         return undecided(

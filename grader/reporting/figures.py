@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,15 +74,14 @@ class RunFigures:
     ridges_left: int
 
 
-def run_anchors(exhibit: Exhibit) -> dict[str, str]:
+def run_anchors(names: Sequence[str]) -> dict[str, str]:
     """The places of the runs on the page, by their names, in the order in which they come."""
-    names = dict.fromkeys([*(curve.run for curve in exhibit.curves), *(ridge.run for ridge in exhibit.ridges)])
-    return {name: f"run-{n}" for n, name in enumerate(list(names)[:_MOST_RUNS], start=1)}
+    return {name: f"run-{n}" for n, name in enumerate(names[:_MOST_RUNS], start=1)}
 
 
-def run_figures(exhibit: Exhibit, runs: Mapping[str, RunSummary]) -> tuple[RunFigures, ...]:
+def run_figures(exhibit: Exhibit, runs: Mapping[str, RunSummary], anchors: Mapping[str, str]) -> tuple[RunFigures, ...]:
     """The pictures by run."""
-    return tuple(_run(anchor, name, exhibit, runs) for name, anchor in run_anchors(exhibit).items())
+    return tuple(_run(anchor, name, exhibit, runs) for name, anchor in anchors.items())
 
 
 def _run(anchor: str, name: str, exhibit: Exhibit, runs: Mapping[str, RunSummary]) -> RunFigures:

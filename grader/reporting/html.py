@@ -29,7 +29,7 @@ from grader.reporting import (
     view,
     worksheet,
 )
-from grader.reporting.overview import Overview
+from grader.reporting.overview import Outline, Overview, outline
 from grader.reporting.text import inert
 from grader.reporting.words import STATUS_MEANINGS, STATUS_WORDS
 
@@ -43,23 +43,25 @@ def student_page(
     data_note: Message | None = None,
     language: str | None = None,
     keep: kept.Keep = lambda _, make: make(),
+    known: Outline | None = None,
 ) -> str:
     """The page of one submission: verdict, criteria, curves, gradients, conclusions, the notebook, the environment.
 
     `data_note` says what a reader should know of the data that were used. An ungraded submission gets one sentence.
     Without a `language` it is the notebook's own; that of the template where the notebook could not be read. Drawing takes
-    most of the time, and no rubric changes a picture: with `keep` they are drawn once.
+    most of the time, and no rubric changes a picture: with `keep` they are drawn once, and with what is `known` of the
+    report they need not be looked at to find them.
     """
     with using(language or report.grade.language):
-        return _student_page(report, data_note, keep)
+        return _student_page(report, data_note, keep, known or outline(report))
 
 
-def _student_page(report: Report, data_note: Message | None, keep: kept.Keep) -> str:
+def _student_page(report: Report, data_note: Message | None, keep: kept.Keep, known: Outline) -> str:
     grade = report.grade
     if grade.error is not None:
         return _render("ungraded.html", grade=grade, error=shown(grade.error))
     cells = handed_in.cell_views(report)
-    runs = figures.run_anchors(report.exhibit)
+    runs = figures.run_anchors(known.runs)
     anchors = view.Anchors(runs=runs, notebook=handed_in.anchors(cells))
     return _render(
         "student.html",
@@ -70,7 +72,7 @@ def _student_page(report: Report, data_note: Message | None, keep: kept.Keep) ->
         parts=view.parts(report, anchors),
         remarks=view.remarks(report, anchors),
         runs=runs,
-        pictures=Markup(keep(_pictures_name(report), lambda: _pictures(report))),  # noqa: S704 - rendered by `_render`
+        pictures=Markup(keep(kept.name_of(known.pictures, current()), lambda: _pictures(report, runs))),  # noqa: S704 - rendered by `_render`
         conclusions=conclusion_view.conclusions(report, anchors),
         cells=cells,
         cells_left=handed_in.cells_left(report),
@@ -79,16 +81,11 @@ def _student_page(report: Report, data_note: Message | None, keep: kept.Keep) ->
     )
 
 
-def _pictures(report: Report) -> str:
-    runs = figures.run_figures(report.exhibit, report.grade.runs)
+def _pictures(report: Report, anchors: Mapping[str, str]) -> str:
+    runs = figures.run_figures(report.exhibit, report.grade.runs, anchors)
     alike = sum(not figure.differs for run in runs for figure in run.curves)
     beside = any(figure.picture.usual for run in runs for figure in run.ridges)
     return _render("pictures.html", runs=runs, alike=alike, beside=beside)
-
-
-def _pictures_name(report: Report) -> str:
-    exhibit = report.exhibit
-    return kept.name_of(exhibit.curves, exhibit.ridges, exhibit.origins, report.grade.runs, current())
 
 
 def class_pages(

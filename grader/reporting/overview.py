@@ -19,7 +19,7 @@ import numpy as np
 
 from grader.language import ENGLISH, decimal, tr, using
 from grader.records import Criterion, Curve, Floats, Judgement, Message, Report, Status
-from grader.reporting import likeness
+from grader.reporting import kept, likeness
 from grader.reporting.conclusion_view import final_numbers
 from grader.reporting.text import clip, inert
 
@@ -90,17 +90,44 @@ class Overview:
     series: frozenset[int] = frozenset()
 
 
-def overview(report: Report, given: frozenset[int] = frozenset()) -> Overview:
-    """The overview of a submission; `given` are the fingerprints of the template's code, which say nothing of anybody."""
-    cells = report.submission.cells if report.submission else ()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """What of a submission no rubric changes, and takes long to make: the runs that have pictures, a name for all that is
+    drawn, and what the overview says of curves and fingerprints."""
+
+    runs: tuple[str, ...]
+    pictures: str
+    sketches: tuple[Sketch, ...]
+    code: frozenset[int]
+    words: frozenset[int]
+    series: frozenset[int]
+
+
+def outline(report: Report, given: frozenset[int] = frozenset()) -> Outline:
+    """The outline of a submission; `given` are the fingerprints of the template's code, which say nothing of anybody."""
+    exhibit, cells = report.exhibit, report.submission.cells if report.submission else ()
+    curves, ridges = tuple(exhibit.curves), tuple(exhibit.ridges)
+    return Outline(
+        runs=tuple(dict.fromkeys([*(curve.run for curve in curves), *(ridge.run for ridge in ridges)])),
+        pictures=kept.name_of(curves, ridges, exhibit.origins, report.grade.runs),
+        sketches=tuple(_sketches(curves)),
+        code=likeness.code_prints(cells) - given,
+        words=likeness.word_prints(conclusion.text for conclusion in exhibit.conclusions),
+        series=likeness.series_prints(report.submitted_runs.values()),
+    )
+
+
+def overview(report: Report, known: Outline | None = None) -> Overview:
+    """What the class's pages need of a submission; its outline where that is known."""
+    known = known or outline(report)
     return Overview(
         id=report.grade.id,
         causes=_of_all(cause for judgement in report.grade.criteria for cause in _causes(judgement)),
         subjects=tuple(_subject(j, report) for j in report.grade.criteria if _is_for_a_person(j)),
-        sketches=tuple(_sketches(report.exhibit.curves)),
-        code=likeness.code_prints(cells) - given,
-        words=likeness.word_prints(conclusion.text for conclusion in report.exhibit.conclusions),
-        series=likeness.series_prints(report.submitted_runs.values()),
+        sketches=known.sketches,
+        code=known.code,
+        words=known.words,
+        series=known.series,
     )
 
 
@@ -179,7 +206,7 @@ def shown_table(subject: Subject) -> tuple[tuple[str, ...], ...]:
     return tuple(map(tr, head)), *((run, *(decimal(tr(value)) for value in values)) for run, *values in rows)
 
 
-def _sketches(curves: tuple[Curve, ...]) -> Iterator[Sketch]:
+def _sketches(curves: Iterable[Curve]) -> Iterator[Sketch]:
     """The longest curve of each role in each run, as the verdict takes it."""
     longest: dict[tuple[str, str], Curve] = {}
     for curve in curves:

@@ -141,7 +141,7 @@ NUMBERS = st.sampled_from(["<f8", ">f4", "<i8", ">i2", "|u1", "|b1"])
 def test_numbers_come_back_with_their_shapes_and_types(arrays: dict[str, np.ndarray]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = StoredArrays(stored(Path(folder), **arrays, turned=np.asfortranarray(np.arange(6).reshape(2, 3))))
-    assert found["turned"].tolist() == [[0, 1, 2], [3, 4, 5]]
-    for name, array in arrays.items():
-        there = found[name]
-        assert (there.dtype, there.shape, there.tobytes()) == (array.dtype, array.shape, array.tobytes())
+        assert found["turned"].tolist() == [[0, 1, 2], [3, 4, 5]]
+        for name, array in arrays.items():
+            there = found[name]
+            assert (there.dtype, there.shape, there.tobytes()) == (array.dtype, array.shape, array.tobytes())
