@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,16 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def below(folder: Path, without: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
+    """All files below a folder, links among them, by their place in it and as paths, in an order that does not depend on the
+    file system. Folders called as in `without` are left out. Paths are strings: of a class there are many thousands."""
+    root = str(folder)
+    for where, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if name not in without)
+        for path in (os.path.join(where, name) for name in sorted(names)):  # noqa: PTH118
+            yield path[len(root) :].lstrip("/"), path
 
 
 def printable(name: str) -> str:

@@ -32,9 +32,10 @@ class Observed:
     evidence: Path
 
 
-def judge(observed: Observed, setup: Setup, out: Path) -> Grade:
-    """Judge a submission and write its folder below `out`. What is known of it from before is not found out again."""
-    basis = pipeline.basis_of(observed.submission, observed.evidence, setup)
+def judge(observed: Observed, setup: Setup, out: Path, common: str) -> Grade:
+    """Judge a submission and write its folder below `out`. What is known of it from before is not found out again, as far as
+    it rests on the same: `common` is what the class's submissions have in common of that."""
+    basis = pipeline.basis_of(observed.submission, observed.evidence, common)
     with memory.kept(_place(observed, setup), basis, setup.assignment.thresholds) as known:
         done = report(observed, setup, known)
         return write(done, setup, out, known.part("outline", Outline, lambda: _outline(done, setup)))
@@ -104,7 +105,7 @@ class Judges:
 
     def __init__(self, setup: Setup, out: Path, count: int) -> None:
         plan = dataclasses.replace(setup.plan, worker=None)  # nothing is run here
-        self._work, self._count = (dataclasses.replace(setup, plan=plan), out), count
+        self._work, self._count = (dataclasses.replace(setup, plan=plan), out, pipeline.common_basis(setup)), count
         self._lock = threading.Lock()
         self._pool = self._new(count)
 
@@ -141,15 +142,15 @@ class Judges:
             raise GraderError("The process that judges ended twice on this submission.") from error
 
 
-_WORK: list[tuple[Setup, Path]] = []
+_WORK: list[tuple[Setup, Path, str]] = []
 
 
-def _prepare(setup: Setup, out: Path) -> None:
+def _prepare(setup: Setup, out: Path, common: str) -> None:
     end_with_parent()
     store.count_as_writer(setup.evidence)
     end_if_orphan()  # or another command may be at work already
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that began the batch
-    _WORK[:] = [(setup, out)]
+    _WORK[:] = [(setup, out, common)]
 
 
 def _judge(observed: Observed) -> Grade:

@@ -112,7 +112,7 @@ def shown(text: Message | str) -> str:
 
 def tr(template: str, **values: Value) -> str:
     """A sentence, said and shown at once."""
-    return shown(say(template, **values))
+    return shown(say(template, **values)) if values else _translated(template)
 
 
 def tr_n(one: str, many: str, n: int, **values: Value) -> str:

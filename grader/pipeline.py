@@ -180,14 +180,13 @@ def _runs_of(logs: Path) -> Sequence[Run]:
     return LaterSequence(lambda: tuple(read_runs(logs).values()) if logs.is_dir() else ())
 
 
-def basis_of(submission: Submission, folder: Path, setup: Setup) -> str:
-    """A name for all that verdicts follow from, but for points, titles and thresholds (`grader.memory`)."""
-    assignment, plan, logs = setup.assignment, setup.plan, submission.logs
+def basis_of(submission: Submission, folder: Path, common: str) -> str:
+    """A name for all that the verdicts on a submission follow from, but for points, titles and thresholds (`grader.memory`);
+    `common` is what `common_basis` says of the class."""
+    logs = submission.logs
     return store.evidence_key(
         {
-            "code": _judging(assignment.folder, _folders_of(setup.homework)),
-            "assignment": repr(replace(assignment, folder=Path(), criteria=(), thresholds={})),
-            "run": [setup.profile.name, setup.data_name, setup.data_digest, repr(plan.first), plan.seconds],
+            "common": common,
             "evidence": [folder.name, store.seal_of(folder)],
             "submission": repr(replace(submission, notebook=Path(), logs=None)),
             "logs": receipt.contents_digest([logs]) if logs else None,
@@ -195,18 +194,19 @@ def basis_of(submission: Submission, folder: Path, setup: Setup) -> str:
     )
 
 
-def _folders_of(homework: Homework) -> frozenset[Path]:
-    return frozenset(Path(inspect.getfile(inspect.unwrap(check))).parent for check in homework.checks.values())
-
-
-@cache
-def _judging(assignment: Path, checks: frozenset[Path]) -> str:
-    """A digest of all code that judges, its packages, and the reference without its assignment.toml, of which `basis_of`
-    takes what was read."""
-    kept = (path for path in assignment.rglob("*") if "__pycache__" not in path.parts and path.is_file())
-    beside = sorted(path for path in kept if path != assignment / "assignment.toml")
-    names = {"reference": [str(path.relative_to(assignment)) for path in beside]}
-    return receipt.digest_of(names, [Path(__file__).parent, *sorted(checks), *beside])
+def common_basis(setup: Setup) -> str:
+    """The part of it that all submissions have in common: the code that judges, its packages, the reference, the data, and
+    what assignment.toml says besides the rubric."""
+    assignment, plan = setup.assignment, setup.plan
+    kept = (path for path in assignment.folder.rglob("*") if "__pycache__" not in path.parts and path.is_file())
+    beside = sorted(path for path in kept if path != assignment.folder / "assignment.toml")
+    checks = {Path(inspect.getfile(inspect.unwrap(check))).parent for check in setup.homework.checks.values()}
+    about = {
+        "reference": [str(path.relative_to(assignment.folder)) for path in beside],
+        "assignment": repr(replace(assignment, folder=Path(), criteria=(), thresholds={})),
+        "run": [setup.profile.name, setup.data_name, setup.data_digest, repr(plan.first), plan.seconds],
+    }
+    return receipt.digest_of(about, [Path(__file__).parent, *sorted(checks), *beside])
 
 
 def report_of(case: Case, folder: Path, setup: Setup, memory: Memory | None = None) -> Report:

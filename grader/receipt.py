@@ -13,13 +13,13 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from grader import language
-from grader.files import replacing
+from grader.files import below, replacing
 from grader.places import keras_mnist, opener, reference_folder
 
 FORMAT = "grader.receipt/1"
@@ -78,8 +78,8 @@ def contents_digest(trees: Sequence[Path], about: str = "") -> str:
     total = hashlib.sha256(about.encode(errors="surrogateescape"))
     for tree in trees:
         total.update(b"\0tree\0")
-        for path in _files(tree):
-            total.update(f"\0{os.path.relpath(path, tree)}\0".encode(errors="surrogateescape"))
+        for name, path in _files(tree):
+            total.update(f"\0{name}\0".encode(errors="surrogateescape"))
             total.update(_content(path))
     return total.hexdigest()
 
@@ -92,20 +92,15 @@ def packages() -> list[str]:
     return sorted(found)
 
 
-def _files(tree: Path, besides: Sequence[Path] = ()) -> Iterator[Path]:
-    """All files below a folder, in an order that does not depend on the file system; a file is a tree of one."""
-    if not tree.is_dir():
-        yield tree
-        return
-    for folder, folders, names in os.walk(tree):
-        folders[:] = sorted(name for name in folders if name != "__pycache__" and Path(folder, name) not in besides)
-        yield from (Path(folder, name) for name in sorted(names))
+def _files(tree: Path) -> Iterable[tuple[str, str]]:
+    """All files below a folder by their place in it; a file is a tree of one."""
+    return below(tree, without=("__pycache__",)) if tree.is_dir() else [(".", str(tree))]
 
 
-def _content(path: Path) -> bytes:
+def _content(path: str) -> bytes:
     """A digest of a file; the target of a link, which nobody follows; of anything else, only that it is no file."""
-    if path.is_symlink():
-        return str(path.readlink()).encode(errors="surrogateescape")
+    if os.path.islink(path):  # noqa: PTH114
+        return os.readlink(path).encode(errors="surrogateescape")  # noqa: PTH115
     with open(path, "rb", opener=opener) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             return b"no file"
@@ -117,12 +112,10 @@ def place(out: Path) -> Path:
 
 
 def results(out: Path) -> dict[str, list[int]]:
-    """Size in bytes and time in nanoseconds of each file of the results, by its path below `out`."""
-    found = {}
-    for path in _files(out, besides=(out / ".evidence",)):
-        facts = path.lstat()
-        found[os.path.relpath(path, out)] = [facts.st_size, facts.st_mtime_ns]
-    return found
+    """Size in bytes and time in nanoseconds of each file of the results, by its path."""
+    parts = (part for part in sorted(out.iterdir()) if part.name != ".evidence")
+    facts = {path: os.lstat(path) for part in parts for _, path in _files(part)}
+    return {path: [found.st_size, found.st_mtime_ns] for path, found in facts.items()}
 
 
 def read(out: Path, digest: str) -> Receipt | None:

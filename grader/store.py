@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +25,7 @@ import numpy as np
 
 from grader.assignment import Assignment
 from grader.errors import GO_ON, BrokenReference, CannotWrite, InUse, is_of_disk
-from grader.files import replacing
+from grader.files import below, replacing
 from grader.language import listed
 from grader.records import Band, Floats, Ints, Reference, say
 
@@ -216,13 +217,12 @@ def _is_whole(folder: Path) -> bool:
 
 def _sums(folder: Path) -> dict[str, list[int]]:
     """Size in bytes and CRC-32 of each file, by its place in the folder."""
-    files = (Path(where, name) for where, _, names in os.walk(folder) for name in names if name != _SEAL)
-    return {os.path.relpath(path, folder): _sum(path) for path in files}
+    return {name: _sum(path) for name, path in below(folder) if name != _SEAL}
 
 
-def _sum(path: Path) -> list[int]:
+def _sum(path: str) -> list[int]:
     size = checksum = 0
-    with path.open("rb") as file:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
         while chunk := file.read(1 << 20):
             size, checksum = size + len(chunk), zlib.crc32(chunk, checksum)
     return [size, checksum]
@@ -276,7 +276,8 @@ def write_results(out: Path, identity: str, files: Mapping[str, str], executed: 
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if logs is not None and logs.is_dir():
-            _replace_folder(logs, folder / "logs")
+            if not _is_copy(folder / "logs", logs):
+                _replace_folder(logs, folder / "logs")
         else:
             shutil.rmtree(folder / "logs", ignore_errors=True)
         if executed is not None and executed.is_file():
@@ -286,6 +287,22 @@ def write_results(out: Path, identity: str, files: Mapping[str, str], executed: 
             (folder / "executed.ipynb").unlink(missing_ok=True)
     for name, text in files.items():
         write_text(folder / name, text)
+
+
+def _is_copy(folder: Path, source: Path) -> bool:
+    """Whether a folder holds the same files as another, byte for byte, and no links."""
+    files, others = dict(below(folder)), dict(below(source))
+    return (
+        not folder.is_symlink() and files.keys() == others.keys() and all(map(_holds, files.values(), others.values()))
+    )
+
+
+def _holds(path: str, source: str) -> bool:
+    facts = os.lstat(path)
+    if not stat.S_ISREG(facts.st_mode) or facts.st_size != os.lstat(source).st_size:
+        return False
+    with open(path, "rb", buffering=0) as file, open(source, "rb", buffering=0) as other:  # noqa: PTH123
+        return file.read() == other.read()
 
 
 def _replace_folder(source: Path, target: Path) -> None:

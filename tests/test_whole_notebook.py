@@ -29,7 +29,7 @@ from grader.formats.events import read_runs
 from grader.judging import Judges
 from grader.later import LaterMapping
 from grader.memory import Memory
-from grader.pipeline import Setup, basis_of, case_of, judge, plan_of, reference_of, report_of
+from grader.pipeline import Setup, basis_of, case_of, common_basis, judge, plan_of, reference_of, report_of
 from grader.places import reference_folder
 from grader.records import Definition, Reference, Run, Status, Submission
 from grader.sandbox.plan import Plan
@@ -201,7 +201,7 @@ def test_what_is_remembered_is_found_out_again_when_it_may_be_different(quick: P
         (tmp_path / "logs" / "events.out.tfevents.1").write_bytes(b"1")
 
         def basis(submission: Submission = mine, **changes: Any) -> str:
-            return basis_of(submission, evidence, dataclasses.replace(setup, **changes))
+            return basis_of(submission, evidence, common_basis(dataclasses.replace(setup, **changes)))
 
         first = basis()
         longer = dataclasses.replace(assignment, epochs=11)

@@ -22,9 +22,9 @@ def to_plain(value: Any) -> Any:
         return to_plain(value.value)
     if dataclasses.is_dataclass(value):
         return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, tuple):
+    if type(value) is tuple:
         return [to_plain(item) for item in value]
-    if isinstance(value, frozenset):
+    if type(value) is frozenset:
         return sorted(to_plain(item) for item in value)
     if isinstance(value, Mapping) and all(type(name) is str for name in value):
         return {name: to_plain(item) for name, item in value.items()}
