@@ -44,8 +44,9 @@ class Homework:
     modules; `effort` estimates from a notebook's text how long it will run, in any unit; `share_of_data` says how much of the
     data a notebook with these definitions is run with, where the profile says `first`; `gate` says what is said instead of
     every check, or None to let the checks speak; `checks` maps the rubric's ids to functions whose docstring is the sentence
-    that the student reads. Checks see the assignment without its criteria, all else sees it without thresholds too: a verdict
-    depends on no points, and is kept until a threshold that its check looked at has changed (`grader.memory`). All functions are at the top level of their modules, so that the record can travel to another
+    that the student reads. A verdict must follow from the case and the assignment alone, which comes without its criteria: it
+    depends on no points, and is kept until something else of that, or a threshold that its check looked at, has changed
+    (`grader.memory`). The same holds for `gate`, `remarks`, `summarise` and `exhibit`. All functions are at the top level of their modules, so that the record can travel to another
     process."""
 
     names: Names

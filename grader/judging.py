@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -35,16 +36,20 @@ class Observed:
 def judge(observed: Observed, setup: Setup, out: Path, common: str) -> Grade:
     """Judge a submission and write its folder below `out`. What is known of it from before is not found out again, as far as
     it rests on the same: `common` is what the class's submissions have in common of that."""
-    basis = pipeline.basis_of(observed.submission, observed.evidence, common)
-    with memory.kept(_place(observed, setup), basis, setup.assignment.thresholds) as known:
+    with _known(observed, setup, common) as known:
         done = report(observed, setup, known)
-        return write(done, setup, out, known.part("outline", Outline, lambda: _outline(done, setup)))
+        made_from = ("exhibit", "runs")
+        return write(done, setup, out, known.part("outline", Outline, lambda: _outline(done, setup), after=made_from))
 
 
-def _place(observed: Observed, setup: Setup) -> Path:
-    """Where it is remembered: of each submission and its evidence once."""
-    name = store.evidence_key({"id": observed.submission.id, "evidence": observed.evidence.name})
-    return setup.evidence / store.DERIVED / name[:2] / name
+def _known(observed: Observed, setup: Setup, common: str) -> AbstractContextManager[Memory]:
+    """What is remembered: of each submission and its evidence once."""
+    submission, evidence, thresholds = observed.submission, observed.evidence, setup.assignment.thresholds
+    try:
+        basis = pipeline.basis_of(submission, evidence, common)
+    except OSError:  # a submitted event file that may not be read: what the reader says of it is not worth remembering
+        return nullcontext(Memory(thresholds))
+    return memory.kept(store.derived_path(setup.evidence, submission.id, evidence.name), basis, thresholds)
 
 
 def report(observed: Observed, setup: Setup, known: Memory | None = None) -> Report:

@@ -19,7 +19,10 @@ class LaterMapping(Mapping[Key, Value]):
 
     @cached_property
     def _made(self) -> Mapping[Key, Value]:
-        return self._make()
+        try:
+            return self._make()
+        except KeyError as error:  # or whoever looks a key up takes it for missing
+            raise RuntimeError(f"lacks {error}") from error
 
     def __getitem__(self, key: Key) -> Value:
         return self._made[key]

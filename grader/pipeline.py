@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import secrets
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,8 @@ import numpy as np
 from grader import language, receipt, store
 from grader.assignment import Assignment, Profile
 from grader.contract import Homework, RemarkCheck
-from grader.formats.events import read_runs
+from grader.errors import GraderError
+from grader.formats.events import digest_of, read_runs
 from grader.formats.notebooks import read_notebook
 from grader.later import LaterMapping, LaterSequence
 from grader.memory import Memory
@@ -182,37 +184,45 @@ def _runs_of(logs: Path) -> Sequence[Run]:
 
 def basis_of(submission: Submission, folder: Path, common: str) -> str:
     """A name for all that the verdicts on a submission follow from, but for points, titles and thresholds (`grader.memory`);
-    `common` is what `common_basis` says of the class."""
+    `common` is what `common_basis` says of the class. Raises OSError when submitted logs cannot be read."""
     logs = submission.logs
     return store.evidence_key(
         {
             "common": common,
             "evidence": [folder.name, store.seal_of(folder)],
-            "submission": repr(replace(submission, notebook=Path(), logs=None)),
-            "logs": receipt.contents_digest([logs]) if logs else None,
+            "submission": repr(replace(submission, notebook=Path(), logs=None, cells=())),  # sha256 names the cells
+            "logs": digest_of(logs) if logs else None,
         }
     )
 
 
 def common_basis(setup: Setup) -> str:
-    """The part of it that all submissions have in common: the code that judges, its packages, the reference, the data, and
-    what assignment.toml says besides the rubric."""
-    assignment, plan = setup.assignment, setup.plan
-    kept = (path for path in assignment.folder.rglob("*") if "__pycache__" not in path.parts and path.is_file())
-    beside = sorted(path for path in kept if path != assignment.folder / "assignment.toml")
-    checks = {Path(inspect.getfile(inspect.unwrap(check))).parent for check in setup.homework.checks.values()}
+    """The part of it that all submissions have in common: the code that judges, its packages, what is read of the reference,
+    the data, and what assignment.toml says besides the rubric."""
+    assignment, homework, plan = setup.assignment, setup.homework, setup.plan
+    bands = sorted(store.bands_path(assignment.folder, "", "").parent.glob("*.json"))
+    reference = [path for path in (*bands, assignment.folder / "template.ipynb") if path.is_file()]
+    asked: tuple[Callable[..., object], ...] = (
+        homework.gate,
+        homework.summarise,
+        homework.exhibit,
+        *homework.remarks,
+        *homework.checks.values(),
+    )
+    code = {Path(__file__).parent, *(Path(inspect.getfile(inspect.unwrap(part))).parent for part in asked)}
     about = {
-        "reference": [str(path.relative_to(assignment.folder)) for path in beside],
+        "reference": [path.name for path in reference],
         "assignment": repr(replace(assignment, folder=Path(), criteria=(), thresholds={})),
         "run": [setup.profile.name, setup.data_name, setup.data_digest, repr(plan.first), plan.seconds],
+        "imports": sys.path,
     }
-    return receipt.digest_of(about, [Path(__file__).parent, *sorted(checks), *beside])
+    return receipt.digest_of(about, [*sorted(code), *(path.resolve() for path in reference)])
 
 
 def report_of(case: Case, folder: Path, setup: Setup, memory: Memory | None = None) -> Report:
     """Judge a case and add what the page shows beside the verdict. What a memory knows is not found out again."""
     memory = memory or Memory(setup.assignment.thresholds)
-    homework, assignment = setup.homework, replace(setup.assignment, criteria=(), thresholds={})
+    homework, assignment = setup.homework, replace(setup.assignment, criteria=(), thresholds=memory.thresholds)
     used = case.execution.resources.beside(probing.resources(folder / "probes"))
     return Report(
         grade=Grade(
@@ -264,6 +274,8 @@ def _or_else(fallback: Shown, made: Callable[[], Shown]) -> Shown:
     """What is shown beside the verdict must not cost the verdict: what fails is left out."""
     try:
         return made()
+    except GraderError:
+        raise
     except Exception:  # noqa: BLE001 - a bug of ours, met by evidence that nobody thought of
         return fallback
 
@@ -274,6 +286,8 @@ def judge(criterion: Criterion, case: Case, setup: Setup, memory: Memory) -> Jud
     assignment = replace(setup.assignment, criteria=(), thresholds=memory.thresholds)
     try:
         verdict = memory.part(f"verdict {criterion.id}", Verdict, lambda: gate(case) or check(case, assignment))
+    except GraderError:  # a reference that cannot be read
+        raise
     except Exception as error:  # noqa: BLE001 - a broken check must not cost the student, nor stop the class
         verdict = _broken_check(error)
     if verdict.status is Status.PARTIAL and criterion.points < 2:  # of a single point there is no part
@@ -314,6 +328,8 @@ def _remarks(case: Case, homework: Homework, assignment: Assignment, memory: Mem
     for number, remark in enumerate(homework.remarks):
         try:
             found += memory.part(f"remark {number}", _FINDINGS, partial(_all_of, remark, case, assignment))
+        except GraderError:
+            raise
         except Exception:  # noqa: BLE001, S112 - a remark is a courtesy; a broken one is left out
             continue
     return tuple(found)

@@ -256,6 +256,12 @@ def kept_text(folder: Path, name: str, make: Callable[[], str]) -> str:
     return text
 
 
+def derived_path(root: Path, submission: str, evidence: str) -> Path:
+    """The file for what was found out about a submission from this evidence."""
+    name = evidence_key({"id": submission, "evidence": evidence})
+    return root / DERIVED / name[:2] / name
+
+
 def keep(path: Path, text: str) -> None:
     """Write a text that a later command can do without. Raises CannotWrite when the disk does not let it."""
     write_text(path, f"{zlib.crc32(text.encode())}\n{text}")
@@ -290,11 +296,14 @@ def write_results(out: Path, identity: str, files: Mapping[str, str], executed: 
 
 
 def _is_copy(folder: Path, source: Path) -> bool:
-    """Whether a folder holds the same files as another, byte for byte, and no links."""
+    """Whether a folder holds the same files as another, byte for byte."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
     files, others = dict(below(folder)), dict(below(source))
-    return (
-        not folder.is_symlink() and files.keys() == others.keys() and all(map(_holds, files.values(), others.values()))
-    )
+    try:
+        return files.keys() == others.keys() and all(_holds(path, others[name]) for name, path in files.items())
+    except OSError:
+        return False
 
 
 def _holds(path: str, source: str) -> bool:

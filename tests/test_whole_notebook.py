@@ -19,21 +19,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grader import pipeline
+from grader import judging, pipeline
 from grader.assignment import Assignment, load_assignment
 from grader.batch import observe
 from grader.cli import main, parser
 from grader.commands.prepared import prepared
 from grader.errors import GraderError
 from grader.formats.events import read_runs
-from grader.judging import Judges
+from grader.judging import Judges, Observed
 from grader.later import LaterMapping
 from grader.memory import Memory
 from grader.pipeline import Setup, basis_of, case_of, common_basis, judge, plan_of, reference_of, report_of
 from grader.places import reference_folder
-from grader.records import Definition, Reference, Run, Status, Submission
+from grader.records import Case, Definition, Reference, Run, Status, Submission
 from grader.sandbox.plan import Plan
 from grader.stages.intake import find_submissions
+from grader.store import derived_path
 from grader.student_package import package
 
 pytestmark = pytest.mark.notebook
@@ -213,12 +214,37 @@ def test_what_is_remembered_is_found_out_again_when_it_may_be_different(quick: P
             basis(assignment=moved(assignment, tmp_path / "bands", "bands/fast-embedded.json")),
             basis(assignment=moved(assignment, tmp_path / "template", "template.ipynb")),
             basis(data_digest="0"),
+            basis(profile=assignment.profile("full")),
+            basis(plan=dataclasses.replace(setup.plan, first=None)),
+            basis(homework=dataclasses.replace(setup.homework, gate=nothing)),
         ]
         rubric = dataclasses.replace(assignment, criteria=assignment.criteria[1:], thresholds={"largest_epsilon": 1.0})
         assert basis(assignment=rubric) == first
         (evidence / "seal.json").write_text("{}")
         others.append(basis())
     assert len({first, *others}) == 1 + len(others)
+
+
+def nothing(case: Case) -> None:
+    """A gate of code that lies elsewhere."""
+
+
+def test_submitted_logs_that_may_not_be_read_cost_no_grade(
+    quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader says so on the page; nothing is remembered."""
+
+    def refused(logs: Path) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(pipeline, "digest_of", refused)
+    options = parser().parse_args(["grade", SOLUTION, "--data", "embedded"])
+    with prepared(options, quick / ".evidence") as setup:
+        seen = observe(find_submissions([Path(SOLUTION)], tmp_path)[0], setup, tmp_path, lambda stage: None)
+        with_logs = dataclasses.replace(seen.submission, id="with-logs", logs=seen.evidence / "execution" / "logs")
+        grade = judging.judge(Observed(submission=with_logs, evidence=seen.evidence), setup, tmp_path, "")
+        assert grade.score == 84
+        assert not derived_path(setup.evidence, "with-logs", seen.evidence.name).exists()
 
 
 def moved(assignment: Assignment, folder: Path, changed: str) -> Assignment:

@@ -60,6 +60,9 @@ def _opened(path: Path) -> tuple[bytes, Mapping[str, zipfile.ZipInfo]]:
     """The file and its members by the arrays' names. Nothing is packed, and they weigh no more than the file together."""
     try:
         data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return b"", {}
+    try:
         if data.count(b"PK\x01\x02") > _MOST_ARRAYS:  # before zipfile makes a record of each
             return b"", {}
         with zipfile.ZipFile(io.BytesIO(data)) as bundle:

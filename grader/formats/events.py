@@ -7,6 +7,7 @@ TensorBoard's own readers end silently there, believe any length, and import Ten
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
@@ -123,6 +124,22 @@ def read_runs(folder: Path, *, last_attempts: bool = False) -> dict[str, Run]:
     for path in _event_files(folder):
         by_run.setdefault(_printable(path.parent.relative_to(folder).as_posix()), []).append(path)
     return {name: _read_run(name, by_run[name], budget, last_attempts) for name in sorted(by_run)}
+
+
+def digest_of(folder: Path) -> str:
+    """A digest of all that `read_runs` would look at, of what may be read by contents. Raises OSError where a file cannot be
+    opened."""
+    found, left = hashlib.sha256(), _MAX_FOLDER
+    for path in _event_files(folder):
+        facts = path.lstat()
+        content = b""
+        if stat.S_ISREG(facts.st_mode) and facts.st_size <= min(_MAX_FILE, left):
+            left -= facts.st_size
+            with io.FileIO(path, opener=opener) as file:
+                content = hashlib.file_digest(file, "sha256").digest()
+        about = f"{path.relative_to(folder)}\0{facts.st_mode}\0{facts.st_size}\0"
+        found.update(about.encode(errors="surrogateescape") + content)
+    return found.hexdigest()
 
 
 def read_file(path: Path) -> tuple[LogFile, tuple[Scalars, ...], tuple[Histograms, ...]]:

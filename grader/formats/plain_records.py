@@ -15,9 +15,10 @@ _ALONE = (str, int, float, bool, type(None))
 
 def to_plain(value: Any) -> Any:
     """A record, and what it holds, in the words of JSON: other records, enumerations, tuples, sets of numbers, mappings from
-    names. Raises TypeError for anything else, also for NumPy's numbers, which would come back as Python's."""
+    names. Raises TypeError for anything else, also for NumPy's numbers, which would come back as Python's, and ValueError for
+    text that is none (half of a surrogate pair)."""
     if type(value) in _ALONE:
-        return value
+        return _sound(value) if type(value) is str else value
     if isinstance(value, enum.Enum):
         return to_plain(value.value)
     if dataclasses.is_dataclass(value):
@@ -29,6 +30,12 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, Mapping) and all(type(name) is str for name in value):
         return {name: to_plain(item) for name, item in value.items()}
     raise TypeError(f"JSON has no words for {type(value).__name__}")
+
+
+def _sound(text: str) -> str:
+    if not text.isascii():
+        text.encode()
+    return text
 
 
 def from_plain(kind: Any, raw: Any) -> Any:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tensorboard.compat.proto import event_pb2
 
 from grader.formats import events
-from grader.formats.events import read_file, read_runs
+from grader.formats.events import digest_of, read_file, read_runs
 from grader.records import FileState, Histograms, Scalars
 
 from .making import event, event_file, plugin, put, record, scalar_file, tensor
@@ -400,3 +400,20 @@ def test_a_mutated_file_gives_a_prefix_of_the_original(data: st.DataObject) -> N
                 mutated.insert(place, data.draw(st.integers(0, 255)))
     for read, whole in zip(points(bytes(mutated)), points(WHOLE), strict=True):
         assert read == whole[: len(read)]
+
+
+def test_a_digest_of_logs_changes_with_what_would_be_read_and_reads_nothing_else(tmp_path: Path) -> None:
+    event = tmp_path / "relu" / "events.out.tfevents.1"
+    event.parent.mkdir()
+    found = set()
+    for content in (b"one", b"two"):
+        event.write_bytes(content)
+        found.add(digest_of(tmp_path))
+    (tmp_path / "checkpoint").write_bytes(b"weights")
+    assert len(found) == 2 and digest_of(tmp_path) in found
+    with (tmp_path / "events.out.tfevents.2").open("wb") as sparse:
+        sparse.truncate(1 << 40)  # would take an hour to read
+    os.mkfifo(tmp_path / "events.out.tfevents.3")
+    (tmp_path / "events.out.tfevents.4").symlink_to("/dev/zero")
+    assert digest_of(tmp_path) not in found
+    assert digest_of(tmp_path / "missing")
