@@ -45,7 +45,7 @@ def _judged(session: Session, folder: Path, out: Path, points: int) -> float:
     """Seconds of the command with a changed reference. Raises Failed when it executed something or changed nothing."""
     say("judging again")
     reference, before = _changed(session, 20 + points), command.evidence_of(out)
-    done = command.grade(session, [folder], out, "--reference", str(reference))
+    done = command.grade(session, [folder], out, "--reference", str(reference), watched=False)
     if command.evidence_of(out) != before:
         raise Failed("judging again made evidence anew")
     results = json.loads((out / "results.json").read_text())["results"]

@@ -3,6 +3,7 @@ others. CI grades the core set; `grader selftest`, or `pytest --all-situations`,
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections import Counter
@@ -13,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from grader import selftest
-from grader.assignment import load_assignment
+from grader import pipeline, selftest
+from grader.assignment import Assignment, load_assignment
 from grader.cli import main, parser
 from grader.commands.prepared import prepared
+from grader.contract import Check
 from grader.places import reference_folder
-from grader.records import Status
+from grader.records import Case, Status, Verdict
 from grader.selftest import Checked
 from grader.situations import load_all
 
@@ -138,6 +140,37 @@ def test_the_page_of_a_broken_notebook_speaks_the_templates_language(out: Path) 
 
 def test_a_situation_loses_what_it_should_and_nothing_else(name: str, checked: Mapping[str, Checked]) -> None:
     assert checked[name].differences == ()
+
+
+def deaf(check: Check) -> Check:
+    """A check that does nothing but fail."""
+
+    @functools.wraps(check)
+    def asked(case: Case, assignment: Assignment) -> Verdict:
+        raise AssertionError("asked again")
+
+    return asked
+
+
+def test_what_is_remembered_says_the_same_as_finding_it_out(
+    out: Path, checked: Mapping[str, Checked], pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All files of all situations, byte by byte."""
+    first = {path: path.read_bytes() for path in out.glob("pages/*/*.*")}
+    assert len(first) >= 3 * len(checked)
+    options, situations = parser().parse_args(["selftest"]), [SITUATIONS[name] for name in chosen(pytestconfig)]
+    with prepared(options, out / "reports" / ".evidence") as setup:
+        common = pipeline.common_basis(setup)
+        monkeypatch.setattr(pipeline, "common_basis", lambda other: common)
+        checks = {name: deaf(check) for name, check in setup.homework.checks.items()}
+        selftest.run(
+            situations,
+            replace(setup, homework=replace(setup.homework, checks=checks)),
+            out,
+            1,
+            lambda name, stage: None,
+        )
+    assert [path.relative_to(out) for path, content in first.items() if path.read_bytes() != content] == []
 
 
 def test_a_check_that_fails_everybody_is_no_part_of_what_is_expected(checked: Mapping[str, Checked]) -> None:

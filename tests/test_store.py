@@ -35,6 +35,34 @@ def test_logs_of_an_earlier_grading_are_replaced_as_a_whole(tmp_path: Path) -> N
     assert list((tmp_path / "out" / "one").iterdir()) == []
 
 
+def test_logs_that_are_there_already_are_left_alone_and_others_are_not(tmp_path: Path) -> None:
+    source, target = logs(tmp_path / "source", "1"), tmp_path / "out" / "one" / "logs"
+    event = target / "relu" / "events"
+
+    def again() -> int:
+        write_results(tmp_path / "out", "one", {}, None, source)
+        return event.stat().st_ino
+
+    first = again()
+    assert again() == first
+    spoilt = {
+        "other bytes, as large and as old": lambda: (
+            event.write_text("2"),
+            shutil.copystat(source / "relu/events", event),
+        ),
+        "longer": lambda: event.write_text("11"),
+        "a link to the same": lambda: (event.unlink(), event.symlink_to(source / "relu/events")),
+        "one more": (target / "raw" / "more").touch,
+        "gone": event.unlink,
+        "no folder": lambda: (shutil.rmtree(target), target.touch()),
+    }
+    for how, spoil in spoilt.items():
+        spoil()
+        again()
+        assert event.read_text() == "1" and not event.is_symlink(), how
+        assert sorted(path.name for path in target.rglob("*")) == ["events", "events", "raw", "relu"], how
+
+
 def test_two_that_write_the_same_submission_do_not_disturb_each_other(tmp_path: Path) -> None:
     source = logs(tmp_path / "source", "x")
     with ThreadPoolExecutor(8) as pool:

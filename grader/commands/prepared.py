@@ -16,6 +16,7 @@ from grader.errors import BrokenReference
 from grader.homework import HOMEWORK
 from grader.pipeline import Setup
 from grader.places import reference_folder
+from grader.processes import threads
 from grader.sandbox import WarmWorker, choose, interpreter
 from grader.sandbox.plan import Plan
 
@@ -40,10 +41,12 @@ def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bo
         raise BrokenReference(f"{path} lacks thresholds that checks need: {', '.join(lacking)}. Add them.")
     profile = assignment.profile(options.profile)
     interpreter.hide([assignment.folder, *getattr(options, "paths", ()), *([evidence.parent] if evidence else [])])
-    mechanism = choose(allow_unconfined=options.without_sandbox or own_code)
+    with threads(1) as beside:  # both take a while, and a trial of the sandbox mostly waits
+        loading = beside.submit(load, options.data)
+        mechanism = choose(allow_unconfined=options.without_sandbox or own_code)
+        whole = loading.result()
     alone = store.held(evidence) if evidence else nullcontext()
     with alone, tempfile.TemporaryDirectory(prefix="gr-data-") as folder, _worker(mechanism) as worker:
-        whole = load(options.data)
         data = as_large_as_mnist(whole) if profile.train else whole
         path = Path(folder, "mnist.npz")
         save(data, path)
