@@ -40,14 +40,14 @@ def as_the_profile_says(definitions: Mapping[str, Definition], first: First) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Homework:
-    """One homework. `thresholds` are the numbers that its checks need of assignment.toml; `probes` is the folder of the probe
-    modules; `effort` estimates from a notebook's text how long it will run, in any unit; `share_of_data` says how much of the
-    data a notebook with these definitions is run with, where the profile says `first`; `gate` says what is said instead of
-    every check, or None to let the checks speak; `checks` maps the rubric's ids to functions whose docstring is the sentence
-    that the student reads. A verdict must follow from the case and the assignment alone, which comes without its criteria: it
-    depends on no points, and is kept until something else of that, or a threshold that its check looked at, has changed
-    (`grader.memory`). The same holds for `gate`, `remarks`, `summarise` and `exhibit`. All functions are at the top level of their modules, so that the record can travel to another
-    process."""
+    """One homework. `thresholds` are the numbers that its checks need of assignment.toml; `probes` is the folder of the
+    probe modules; `effort` estimates from a notebook's text how long it will run, in any unit; `share_of_data` says how
+    much of the data a notebook with these definitions is run with, where the profile says `first`; `gate` says what is
+    said instead of every check, or None to let the checks speak; `checks` maps the rubric's ids to functions whose
+    docstring is the sentence that the student reads. A verdict must follow from the case and the assignment alone,
+    which comes without its criteria: it depends on no points, and is kept until something else of that, or a threshold
+    that its check looked at, has changed (`grader.memory`). The same holds for `gate`, `remarks`, `summarise` and
+    `exhibit`. All functions are at the top level of their modules, so that the record can travel to another process."""
 
     names: Names
     thresholds: frozenset[str]

@@ -114,7 +114,7 @@ def place(out: Path) -> Path:
 def results(out: Path) -> dict[str, list[int]]:
     """Size in bytes and time in nanoseconds of each file of the results, by its path below `out`."""
     parts = (part for part in sorted(out.iterdir()) if part.name != ".evidence")
-    facts = {path[len(str(out)) + 1 :]: os.lstat(path) for part in parts for _, path in _files(part)}
+    facts = {f"{part.name}/{name}": os.lstat(path) for part in parts for name, path in _files(part)}
     return {name: [found.st_size, found.st_mtime_ns] for name, found in facts.items()}
 
 

@@ -21,9 +21,9 @@ _READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.form
 
 
 class StoredArrays(Mapping[str, "NDArray[np.generic]"]):
-    """Numeric arrays of an .npz by name, each read when it is first asked for: most verdicts need few of them, or none. They cannot be
-    written to. What is not numeric, or broken, is not there; of a file that cannot be read, or that unpacks to more than it
-    weighs, nothing is."""
+    """Numeric arrays of an .npz by name, each read when it is first asked for: most verdicts need few of them, or none. They
+    cannot be written to. What is not numeric, or broken, is not there; of a file that is missing or none, or that unpacks to
+    more than it weighs, nothing is. Raises OSError when a file that is there cannot be read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
