@@ -222,7 +222,7 @@ def common_basis(setup: Setup) -> str:
 def report_of(case: Case, folder: Path, setup: Setup, memory: Memory | None = None) -> Report:
     """Judge a case and add what the page shows beside the verdict. What a memory knows is not found out again."""
     memory = memory or Memory(setup.assignment.thresholds)
-    homework, assignment = setup.homework, replace(setup.assignment, criteria=(), thresholds=memory.thresholds)
+    homework, assignment = setup.homework, _as_checks_see_it(setup.assignment, memory)
     used = case.execution.resources.beside(probing.resources(folder / "probes"))
     return Report(
         grade=Grade(
@@ -243,6 +243,11 @@ def report_of(case: Case, folder: Path, setup: Setup, memory: Memory | None = No
         exhibit=_or_else(Exhibit(), lambda: _exhibit(lambda: homework.exhibit(case, assignment), memory)),
         submitted_runs=case.submitted_runs,
     )
+
+
+def _as_checks_see_it(assignment: Assignment, memory: Memory) -> Assignment:
+    """Without the rubric, which no verdict depends on, and with thresholds that note who looks at them."""
+    return replace(assignment, criteria=(), thresholds=memory.thresholds)
 
 
 def _exhibit(make: Callable[[], Exhibit], memory: Memory) -> Exhibit:
@@ -283,7 +288,7 @@ def _or_else(fallback: Shown, made: Callable[[], Shown]) -> Shown:
 def judge(criterion: Criterion, case: Case, setup: Setup, memory: Memory) -> Judgement:
     """One criterion. A check with a bug leaves it undecided: that is our fault, and costs nobody points for good."""
     check, gate = setup.homework.checks[criterion.id], setup.homework.gate
-    assignment = replace(setup.assignment, criteria=(), thresholds=memory.thresholds)
+    assignment = _as_checks_see_it(setup.assignment, memory)
     try:
         verdict = memory.part(f"verdict {criterion.id}", Verdict, lambda: gate(case) or check(case, assignment))
     except GraderError:  # a reference that cannot be read
