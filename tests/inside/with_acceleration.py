@@ -13,41 +13,11 @@ import accelerate
 import numpy as np
 import tensorflow as tf
 import tracing
+import used_again
 import utils
 from tensorboard.plugins.histogram import summary_v2
 from tensorflow import keras
-
-RESULTS: dict[str, np.ndarray] = {}
-LOSS = keras.losses.sparse_categorical_crossentropy
-
-
-def case(function: Callable[[], object]) -> Callable[[], object]:
-    """Run at once, with the same random numbers in both ways; each part of the result is kept."""
-    np.random.seed(3)
-    tracing.made.clear()  # what one case has traced is not held against the next
-    for number, value in enumerate(tf.nest.flatten(function())):
-        RESULTS[f"{function.__name__}.{number}"] = np.asarray(np.nan if value is None else value)
-    return function
-
-
-def data(count: int = 12, width: int = 6) -> tuple[np.ndarray, np.ndarray]:
-    return np.random.rand(count, width), np.random.randint(0, 3, count).astype("uint8")
-
-
-def model(kind: type = utils.Dense, middle: object = None) -> utils.Sequential:
-    layers = [kind(6, 5, tf.nn.relu, "one"), kind(5, 3, tf.nn.softmax, "two")]
-    return utils.Sequential(*([layers[0], middle, layers[1]] if middle else layers))
-
-
-def train(net: utils.Sequential, optimizer: keras.optimizers.Optimizer, steps: int = 6) -> list[tf.Variable]:
-    for step in range(steps):
-        x, y = data(12 if step % 2 else 7)
-        with tf.GradientTape() as tape:
-            value = LOSS(y, net._forward(x))
-        optimizer.apply_gradients(
-            zip(tape.gradient(value, net.trainable_variables), net.trainable_variables, strict=True)
-        )
-    return net.trainable_variables
+from trainings import LOSS, RESULTS, case, data, model, train, words
 
 
 def looking(ask: Callable[[object], object]) -> Callable[..., tf.Tensor]:
@@ -273,7 +243,7 @@ def cases() -> None:  # noqa: PLR0915 - a list of cases
                 net._forward(*args, **kwargs)
             except TypeError as error:
                 said.append(str(error))
-        return [np.frombuffer(text.encode(), "u1") for text in said]
+        return [words(text) for text in said]
 
     @case
     def layers_that_look_at_the_step_that_they_are_told() -> object:
@@ -308,7 +278,7 @@ def cases() -> None:  # noqa: PLR0915 - a list of cases
                 said.append(str(np.shape(attempt())))
             except Exception as error:  # noqa: BLE001 - whatever is said
                 said.append(type(error).__name__ + str(error)[:60])
-        return [np.frombuffer(text.encode(), "u1") for text in said]
+        return [words(text) for text in said]
 
     @case
     def inside_the_notebooks_own_function() -> object:
@@ -326,6 +296,8 @@ def cases() -> None:  # noqa: PLR0915 - a list of cases
             [],
             [7],
             np.array([-1e300, 1e300]),
+            np.array([-1e308, 1e308]),
+            np.array([0.0, 5e-324]),
         ]
         normal = np.random.randn(500)
         np.seterr(all="raise")
@@ -367,6 +339,8 @@ def main() -> None:
     if sys.argv[1] == "quick":
         accelerate.install()(utils)
     cases()
+    for function in used_again.CASES:
+        case(function)
     RESULTS["compiled"] = np.array([key[0].__name__ for key, function in tracing.known.items() if function is not None])
     passes.clear()
     tracing.known.clear()
