@@ -195,7 +195,9 @@ def models_of_another_size() -> object:
 def variables_of_another_type() -> object:
     variables = [tf.Variable(np.ones(3), dtype=kind) for kind in ("float32", "float64", "float32")]
     for variable in variables:
-        keras.optimizers.Adam(0.01).apply_gradients([(variable * 2, variable)])
+        optimizer = keras.optimizers.Adam(0.01)
+        for _ in range(3):
+            optimizer.apply_gradients([(variable * 2, variable)])
     return variables
 
 
