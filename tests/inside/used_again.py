@@ -88,6 +88,28 @@ def weights_that_other_layers_share() -> object:
 
 
 @listed
+def an_activation_of_the_notebooks_in_a_wrapper_of_the_library() -> object:
+    asked = []
+
+    def counting(z: tf.Tensor) -> object:
+        asked.append(None)
+        return z * len(asked), lambda given: given
+
+    net = utils.Sequential(utils.Dense(6, 3, tf.custom_gradient(counting), "one"))
+    return [net._forward(data()[0]) for _ in range(3)]
+
+
+@listed
+def a_method_that_is_added_to_a_class() -> object:
+    net, x = model(utils.DenseSmart), data()[0]
+    before = net._forward(x)
+    utils.DenseSmart.__call__ = lambda layer, x, *_: utils.Dense.__call__(layer, x) * 3
+    after = net._forward(x)
+    del utils.DenseSmart.__call__
+    return before, after
+
+
+@listed
 def a_model_of_another_class() -> object:
     asked = []
 
@@ -307,6 +329,7 @@ def metrics_by_a_function_of_the_notebooks() -> object:
 @listed
 def metrics_with_other_settings() -> object:
     means = [METRICS.SparseTopKCategoricalAccuracy(k) for k in (1, 2)]
+    means += [METRICS.MeanMetricWrapper(loss) for loss in (keras.losses.mae, keras.losses.mse)]
     means += [METRICS.MeanSquaredError(), METRICS.MeanAbsoluteError(), METRICS.MeanSquaredError(dtype="float64")]
     for mean in means:
         x, y = data(9, 3)
@@ -315,16 +338,23 @@ def metrics_with_other_settings() -> object:
 
 
 @listed
+def a_vector_after_a_number() -> object:
+    mean = METRICS.Mean()
+    for value in (2.5, [1.0, 2.0, 3.0]):
+        mean.update_state(tf.constant(value))
+    return mean.result()
+
+
+@listed
 def values_that_are_masked() -> object:
     mean, accuracy = METRICS.Mean(), METRICS.SparseCategoricalAccuracy()
-    for _ in range(2):
+    for masked in (False, True):
         x, y = data(9, 3)
-        mean.update_state(tf.constant(x))
-        accuracy.update_state(y, tf.constant(x))
         given = tf.constant(x)
-        given._keras_mask = tf.constant(np.arange(9) < 3)
-        mean.update_state(given, sample_weight=np.ones(9))
-        accuracy.update_state(y, given)
+        if masked:
+            given._keras_mask = tf.constant(np.arange(9) < 3)
+        mean.update_state(given, np.ones(9))
+        accuracy.update_state(y, given, np.ones(9))
     return mean.result(), accuracy.result()
 
 
