@@ -1,65 +1,41 @@
-"""Cases in which a quick form that was made for one call would tell something else of the next: it has to be made anew, or the
-plain way taken."""
-
-from collections.abc import Callable
+"""Cases in which one guard of the quick ways matters: without it, a result would be another one. Each names what is guarded."""
 
 import numpy as np
 import tensorflow as tf
 import tracing
 import utils
 from tensorflow import keras
-from trainings import LOSS, data, model, train, update, words
+from trainings import LOSS, data, layer_that, model, said, train, update
 
-METRICS = keras.metrics
-CASES: list[Callable[[], object]] = []
-
-
-def listed(function: Callable[[], object]) -> Callable[[], object]:
-    CASES.append(function)
-    return function
+# --- forward passes: `quick_forward` --------------------------------------------------------------------------------
 
 
-def layer_that(looks: Callable[[utils.Dense, object], bool]) -> type:
-    """A class that passes for the library's own, and whose result depends on what it sees of itself and its input."""
-
-    def call(self: utils.Dense, x: tf.Tensor, writer: object = None, step: object = None) -> tf.Tensor:
-        return utils.Dense.__call__(self, x) * (3.0 if looks(self, x) else 1.0)
-
-    kind = type("Looking", (utils.Dense,), {"__call__": call})
-    tracing.remember_classes([kind])
-    return kind
-
-
-# --- forward passes -------------------------------------------------------------------------------------------------
-
-
-@listed
 def a_single_sample_after_a_batch() -> object:
-    net = model(layer_that(lambda layer, x: x.shape[0] == 1))
+    """A trace for any number of samples is no trace for one."""
+    net = model(layer_that(lambda layer, x, step: x.shape[0] == 1))
     return [net._forward(data(count)[0]) for count in (12, 1, 7)]
 
 
-@listed
 def an_array_after_a_tensor() -> object:
-    net, x = model(layer_that(lambda layer, x: isinstance(x, np.ndarray))), data()[0]
+    """The input's type is part of the key."""
+    net, x = model(layer_that(lambda layer, x, step: isinstance(x, np.ndarray))), data()[0]
     return [net._forward(given) for given in (tf.constant(x), x)]
 
 
-@listed
 def whole_numbers_after_fractions() -> object:
-    net, x = model(layer_that(lambda layer, x: x.dtype == "uint8")), data()[0]
+    """The input's type of numbers is part of the key, as it was before they became a tensor."""
+    net, x = model(layer_that(lambda layer, x, step: x.dtype == "uint8")), data()[0]
     return [net._forward((x * 9).astype(kind)) for kind in ("float64", "uint8")]
 
 
-@listed
 def a_list_of_samples() -> object:
+    """What is neither tensor nor array takes the plain way."""
     return model()._forward(data()[0].tolist())
 
 
-@listed
 def floats_of_another_size() -> object:
-    """What Keras computes with unless told otherwise is a setting of the whole process."""
-    net, x = model(layer_that(lambda layer, x: keras.backend.floatx() == "float64")), data()[0]
+    """What Keras computes with unless told otherwise is a setting of the whole process, and part of each key."""
+    net, x = model(layer_that(lambda layer, x, step: keras.backend.floatx() == "float64")), data()[0]
     before = net._forward(x)
     keras.backend.set_floatx("float64")
     after = net._forward(x)
@@ -67,9 +43,9 @@ def floats_of_another_size() -> object:
     return before, after
 
 
-@listed
 def settings_that_are_equal_and_of_other_types() -> object:
-    kind, x = layer_that(lambda layer, x: isinstance(layer.setting, (bool, list))), data()[0]
+    """The types of settings, of lists and of tuples are part of the key."""
+    kind, x = layer_that(lambda layer, x, step: isinstance(layer.setting, (bool, list))), data()[0]
     nets = [model(kind) for _ in range(4)]
     for net, setting in zip(nets, (1, True, (1,), [1]), strict=True):
         for layer in net._layers:
@@ -77,8 +53,8 @@ def settings_that_are_equal_and_of_other_types() -> object:
     return [net._forward(x) for net in nets]
 
 
-@listed
 def weights_that_other_layers_share() -> object:
+    """Which layers share a variable is part of the key."""
     found = []
     for shared in (0, 1):
         layers = [utils.Dense(6, 6, tf.nn.tanh, name) for name in ("one", "two", "three")]
@@ -87,8 +63,8 @@ def weights_that_other_layers_share() -> object:
     return found
 
 
-@listed
 def an_activation_of_the_notebooks_in_a_wrapper_of_the_library() -> object:
+    """`from_library` looks through all that is wrapped."""
     factor = [1.0]
 
     def scaled(z: tf.Tensor) -> tf.Tensor:
@@ -101,8 +77,8 @@ def an_activation_of_the_notebooks_in_a_wrapper_of_the_library() -> object:
     return before, net._forward(x)
 
 
-@listed
 def a_method_that_is_added_to_a_class() -> object:
+    """A class with one attribute more is not as it was made."""
     net, x = model(utils.DenseSmart), data()[0]
     before = net._forward(x)
     utils.DenseSmart.__call__ = lambda layer, x, *_: utils.Dense.__call__(layer, x) * 3
@@ -111,26 +87,25 @@ def a_method_that_is_added_to_a_class() -> object:
     return before, after
 
 
-@listed
 def a_model_of_another_class() -> object:
-    asked = []
+    """A subclass of the model takes the plain way: this one grows by a layer with each pass."""
 
-    class Asked(utils.Sequential):
+    class Growing(utils.Sequential):
         @property
         def _layers(self) -> object:
-            asked.append(None)
-            return self.__dict__["layers"]
+            self.size += 1
+            return self.layers[: self.size]
 
         @_layers.setter
         def _layers(self, layers: object) -> None:
-            self.__dict__["layers"] = layers
+            self.layers, self.size = layers, 0
 
-    net = Asked(utils.Dense(6, 3, tf.nn.softmax, "one"))
-    return [net._forward(data()[0]) for _ in range(3)], len(asked)
+    net, x = Growing(*(utils.Dense(6, 6, tf.nn.tanh, name) for name in ("one", "two", "three"))), data()[0]
+    return [net._forward(x) for _ in range(3)]
 
 
-@listed
 def a_model_that_was_changed_while_others_of_its_kind_go_on() -> object:
+    """A trace that is made again for another gradient is made of the model as it was at first."""
     first, second = model(), model()
     x, y = data()
     first._forward(tf.constant(x))
@@ -138,9 +113,9 @@ def a_model_that_was_changed_while_others_of_its_kind_go_on() -> object:
     return gradient_at(second, x, y)
 
 
-@listed
 def a_gradient_that_holds_numbers_of_its_own() -> object:
-    scale = tf.constant(np.random.rand(1, 200))
+    """A gradient that cannot be compiled is refused when it is first asked for, and the plain way taken."""
+    scale = tf.constant(np.random.rand(1, 200))  # more numbers than TensorFlow copies into a graph
 
     @tf.custom_gradient
     def doubled(x: tf.Tensor) -> object:
@@ -148,10 +123,7 @@ def a_gradient_that_holds_numbers_of_its_own() -> object:
 
     kind = type("Doubling", (utils.Dense,), {"__call__": lambda self, x, *_: utils.Dense.__call__(self, doubled(x))})
     tracing.remember_classes([kind])
-    net = utils.Sequential(kind(200, 3, tf.nn.softmax, "one"))
-    x, y = data(12, 200)
-    net._forward(x)
-    return gradient_at(net, x, y)
+    return gradient_at(utils.Sequential(kind(200, 3, tf.nn.softmax, "one")), *data(12, 200))
 
 
 def gradient_at(net: utils.Sequential, x: np.ndarray, y: np.ndarray) -> object:
@@ -163,11 +135,11 @@ def gradient_at(net: utils.Sequential, x: np.ndarray, y: np.ndarray) -> object:
     return value, tape.gradient(value, [given, *net.trainable_variables])
 
 
-# --- tapes ----------------------------------------------------------------------------------------------------------
+# --- tapes and losses: `usual_tape`, `usual_value` ------------------------------------------------------------------
 
 
-@listed
 def gradients_of_gradients_by_one_tape() -> object:
+    """Under a tape that may be asked twice the plain way is taken."""
     net, (x, y) = model(), data()
     given = tf.constant(x)
     with tf.GradientTape(persistent=True) as tape:
@@ -177,8 +149,8 @@ def gradients_of_gradients_by_one_tape() -> object:
     return first, tape.gradient(first, [given, *net.trainable_variables])
 
 
-@listed
 def gradients_of_gradients_by_two_tapes() -> object:
+    """Under a tape within a tape the plain way is taken."""
     net, (x, y) = model(), data()
     given = tf.constant(x)
     with tf.GradientTape() as outer:
@@ -190,19 +162,29 @@ def gradients_of_gradients_by_two_tapes() -> object:
     return first, outer.gradient(first, [given, *net.trainable_variables])
 
 
-# --- optimizers -----------------------------------------------------------------------------------------------------
+def a_loss_of_probabilities_that_carry_logits() -> object:
+    """Keras computes the loss from the logits that its softmax leaves with the probabilities."""
+    (x, y), found = data(9, 3), []
+    for scale in (1.0, 400.0):
+        logits = tf.constant(x * scale)
+        found.append(LOSS(y, tf.nn.softmax(logits)))
+        found.append(LOSS(y, keras.activations.softmax(logits)))
+    return found
 
 
-@listed
-def every_optimizer() -> object:
-    names = ["Adadelta", "Adafactor", "Adagrad", "Adamax", "Ftrl", "Lamb", "Lion", "LossScaleOptimizer", "Nadam"]
-    kinds = [getattr(keras.optimizers, name) for name in names]
-    made = [kind(keras.optimizers.SGD()) if "Scale" in kind.__name__ else kind(0.01) for kind in kinds]
+# --- optimizers: `quick_apply` --------------------------------------------------------------------------------------
+
+
+def optimizers_of_other_classes() -> object:
+    """The class is part of the key: some have equal settings. One that holds another takes the plain way."""
+    kinds = [getattr(keras.optimizers, name) for name in ("Adafactor", "Adagrad", "Adamax", "Ftrl", "Lamb", "Lion")]
+    kinds += [getattr(keras.optimizers, name) for name in ("Adadelta", "Nadam")]
+    made = [kind(0.01) for kind in kinds] + [keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())]
     return [train(model(), optimizer) for optimizer in made]
 
 
-@listed
 def moments_belong_to_their_variable() -> object:
+    """The places of variables among an optimizer's are part of the key, for such as have one shape."""
     net, optimizer = model(middle=utils.Dense(5, 5, tf.nn.tanh, "middle")), keras.optimizers.Adam(0.01)
     train(net, optimizer, 2)
     for layer in net._layers[:2]:
@@ -210,13 +192,8 @@ def moments_belong_to_their_variable() -> object:
     return net.trainable_variables
 
 
-@listed
-def models_of_another_size() -> object:
-    return [train(model(width=width), keras.optimizers.Adam(0.01)) for width in (5, 7, 5)]
-
-
-@listed
 def variables_of_another_type() -> object:
+    """Shapes and types of variables are part of the key."""
     variables = [tf.Variable(np.ones(3), dtype=kind) for kind in ("float32", "float64", "float32")]
     for variable in variables:
         optimizer = keras.optimizers.Adam(0.01)
@@ -225,29 +202,15 @@ def variables_of_another_type() -> object:
     return variables
 
 
-@listed
-def layers_of_keras() -> object:
-    layer, optimizer = keras.layers.Dense(3, activation="softmax", dtype="float64"), keras.optimizers.Adam(0.01)
-    layer.build((None, 6))
-    for variable in layer.trainable_variables:
-        variable.assign(np.random.rand(*variable.shape))
-    for _ in range(3):
-        x, y = data()
-        with tf.GradientTape() as tape:
-            value = LOSS(y, layer(x))
-        optimizer.apply_gradients(zip(tape.gradient(value, layer.trainable_variables), layer.trainable_variables))  # noqa: B905
-    return [variable.value for variable in layer.trainable_variables]
-
-
-@listed
 def weights_that_are_kept_small() -> object:
+    """A variable with a constraint takes the plain way."""
     layers = model()._layers
     layers[0]._w = tf.Variable(layers[0]._w, constraint=lambda w: tf.clip_by_value(w, -0.1, 0.1))
     return train(utils.Sequential(*layers), keras.optimizers.Adam(0.01))
 
 
-@listed
 def gradients_that_are_sparse_or_missing() -> object:
+    """A gradient that is no tensor takes the plain way."""
     table, rest, optimizer = tf.Variable(np.random.rand(9, 4)), tf.Variable(2.0), keras.optimizers.Adam(0.01)
     for rows in ([1, 2], [2, 3, 3]):
         with tf.GradientTape() as tape:
@@ -256,40 +219,28 @@ def gradients_that_are_sparse_or_missing() -> object:
     return table, rest
 
 
-@listed
 def gradients_without_their_variables() -> object:
+    """An update that names no variables takes the plain way."""
     net, optimizer = model(), keras.optimizers.Adam(0.01)
     train(net, optimizer, 2)
     optimizer.apply([tf.ones_like(variable) for variable in net.trainable_variables])
     return net.trainable_variables
 
 
-@listed
 def variables_that_an_optimizer_does_not_know() -> object:
+    """The plain way says what is wrong."""
     net, optimizer = model(), keras.optimizers.Adam(0.01)
     train(net, optimizer, 2)
-    try:
-        update(net, optimizer, model().trainable_variables)
-    except Exception as error:  # noqa: BLE001 - whatever is said
-        return words(f"{type(error).__name__}: {error}"[:60])
-    return None
+    return said(lambda: update(net, optimizer, model().trainable_variables))
 
 
-@listed
-def a_variable_named_twice() -> object:
-    net, optimizer = model(), keras.optimizers.SGD(0.5)
-    for _ in range(2):
-        update(net, optimizer, [*net.trainable_variables, net.trainable_variables[0]])
-    return net.trainable_variables
+# --- metrics: `quick_update_state` ----------------------------------------------------------------------------------
 
 
-# --- metrics --------------------------------------------------------------------------------------------------------
-
-
-@listed
 def metrics_with_a_variable_of_their_own() -> object:
+    """What holds on to a variable cannot be compiled for others that look alike."""
     deltas = [tf.Variable(0.1, dtype=tf.float64) for _ in range(2)]
-    means = [METRICS.MeanMetricWrapper(keras.losses.huber, delta=delta) for delta in deltas]
+    means = [keras.metrics.MeanMetricWrapper(keras.losses.huber, delta=delta) for delta in deltas]
     for mean in means:
         mean.update_state(data(9, 3)[0], data(9, 3)[0])
     deltas[0].assign(5.0)
@@ -297,59 +248,57 @@ def metrics_with_a_variable_of_their_own() -> object:
     return [mean.result() for mean in means]
 
 
-@listed
-def metrics_of_another_class() -> object:
-    asked = []
+def metrics_whose_base_is_patched() -> object:
+    """A class of which a base is not as it was made takes the plain way."""
+    accuracy, update_state = keras.metrics.SparseCategoricalAccuracy(), keras.metrics.Mean.update_state
+    (x, y), found = data(9, 3), []
+    for factor in (1.0, 3.0):
 
-    class Asked(METRICS.Mean):
-        @property
-        def dtype(self) -> str:
-            asked.append(None)
-            return "float32"
+        def scaled(mean: object, values: tf.Tensor, sample_weight: object = None, by: float = factor) -> None:
+            update_state(mean, values * by, sample_weight)
 
-    mean = Asked()
-    asked.clear()
-    for _ in range(3):
-        mean.update_state(data()[0])
-    return mean.result(), len(asked)
+        keras.metrics.Mean.update_state = scaled
+        accuracy.update_state(y, x)
+        found.append(accuracy.result())
+    keras.metrics.Mean.update_state = update_state
+    return found
 
 
-@listed
 def metrics_by_a_function_of_the_notebooks() -> object:
+    """A function that is not the library's own takes the plain way."""
     asked = []
 
     def counting(y: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
         asked.append(None)
         return (prediction - y) * len(asked)
 
-    mean = METRICS.MeanMetricWrapper(counting)
+    mean = keras.metrics.MeanMetricWrapper(counting)
     for _ in range(3):
         mean.update_state(data(9, 3)[0], data(9, 3)[0])
     return mean.result(), len(asked)
 
 
-@listed
-def metrics_with_other_settings() -> object:
-    means = [METRICS.SparseTopKCategoricalAccuracy(k) for k in (1, 2)]
-    means += [METRICS.MeanMetricWrapper(loss) for loss in (keras.losses.mae, keras.losses.mse)]
-    means += [METRICS.MeanSquaredError(), METRICS.MeanAbsoluteError(), METRICS.MeanSquaredError(dtype="float64")]
+def metrics_by_other_functions() -> object:
+    """The function, its settings and the type of numbers are part of the key."""
+    (target, values), named = (data(9, 3)[0], data(9, 3)[0]), keras.metrics.MeanMetricWrapper
+    means = [named(keras.losses.mae), named(keras.losses.mse), named(keras.losses.mse, dtype="float64")]
+    means += [named(keras.losses.huber, delta=delta) for delta in (0.1, 0.2)]
     for mean in means:
-        x, y = data(9, 3)
-        mean.update_state(y if "Sparse" in type(mean).__name__ else np.eye(3)[y], x.astype("float32"))
+        mean.update_state(target, values)
     return [mean.result() for mean in means]
 
 
-@listed
 def a_vector_after_a_number() -> object:
-    mean = METRICS.Mean()
+    """Whether values are samples or one number is part of the key."""
+    mean = keras.metrics.Mean()
     for value in (2.5, [1.0, 2.0, 3.0]):
         mean.update_state(tf.constant(value))
     return mean.result()
 
 
-@listed
 def values_that_are_masked() -> object:
-    mean, accuracy = METRICS.Mean(), METRICS.SparseCategoricalAccuracy()
+    """A tensor that carries a mask takes the plain way."""
+    mean, accuracy = keras.metrics.Mean(), keras.metrics.SparseCategoricalAccuracy()
     for masked in (False, True):
         x, y = data(9, 3)
         given = tf.constant(x)
@@ -358,16 +307,3 @@ def values_that_are_masked() -> object:
         mean.update_state(given, np.ones(9))
         accuracy.update_state(y, given, np.ones(9))
     return mean.result(), accuracy.result()
-
-
-@listed
-def metrics_of_single_samples() -> object:
-    kinds = (METRICS.Mean, METRICS.Accuracy, METRICS.BinaryAccuracy, METRICS.SparseCategoricalAccuracy)
-    means = [kind() for kind in kinds]
-    for count in (5, 1, 1, 5):
-        x, y = data(count, 3)
-        means[0].update_state(x, np.arange(1.0))
-        for mean in means[1:3]:
-            mean.update_state(y, y)
-        means[3].update_state(y, x)
-    return [mean.result() for mean in means]
