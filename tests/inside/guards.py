@@ -87,23 +87,6 @@ def a_method_that_is_added_to_a_class() -> object:
     return before, after
 
 
-def a_model_of_another_class() -> object:
-    """A subclass of the model takes the plain way: this one grows by a layer with each pass."""
-
-    class Growing(utils.Sequential):
-        @property
-        def _layers(self) -> object:
-            self.size += 1
-            return self.layers[: self.size]
-
-        @_layers.setter
-        def _layers(self, layers: object) -> None:
-            self.layers, self.size = layers, 0
-
-    net, x = Growing(*(utils.Dense(6, 6, tf.nn.tanh, name) for name in ("one", "two", "three"))), data()[0]
-    return [net._forward(x) for _ in range(3)]
-
-
 def a_model_that_was_changed_while_others_of_its_kind_go_on() -> object:
     """A trace that is made again for another gradient is made of the model as it was at first."""
     first, second = model(), model()

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).parent / "with_acceleration.py"
 NOTHING_COMPILED = {
     "a_list_of_samples",
-    "a_model_of_another_class",
+    "a_model_that_grows_with_each_pass",
     "an_activation_of_the_notebooks_in_a_wrapper_of_the_library",
     "arguments_that_do_not_fit",
     "gradients_of_gradients_by_one_tape",

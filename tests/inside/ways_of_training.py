@@ -289,3 +289,18 @@ def layers_of_keras() -> object:
         gradients = tape.gradient(value, layer.trainable_variables)
         optimizer.apply_gradients(zip(gradients, layer.trainable_variables, strict=True))
     return [variable.value for variable in layer.trainable_variables]
+
+
+def a_model_that_grows_with_each_pass() -> object:
+    class Growing(utils.Sequential):
+        @property
+        def _layers(self) -> object:
+            self.size += 1
+            return self.layers[: self.size]
+
+        @_layers.setter
+        def _layers(self, layers: object) -> None:
+            self.layers, self.size = layers, 0
+
+    net, x = Growing(*(utils.Dense(6, 6, tf.nn.tanh, name) for name in ("one", "two", "three"))), data()[0]
+    return [net._forward(x) for _ in range(3)]
