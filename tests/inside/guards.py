@@ -160,9 +160,10 @@ def a_loss_of_probabilities_that_carry_logits() -> object:
 
 def optimizers_of_other_classes() -> object:
     """The class is part of the key: some have equal settings. One that holds another takes the plain way."""
-    kinds = [getattr(keras.optimizers, name) for name in ("Adafactor", "Adagrad", "Adamax", "Ftrl", "Lamb", "Lion")]
-    kinds += [getattr(keras.optimizers, name) for name in ("Adadelta", "Nadam")]
-    made = [kind(0.01) for kind in kinds] + [keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())]
+    names = ("Adadelta", "Adafactor", "Adagrad", "Adamax", "Ftrl", "Lamb", "Lion", "Nadam")
+    made = [getattr(keras.optimizers, name)(0.01) for name in names] + [
+        keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())
+    ]
     return [train(model(), optimizer) for optimizer in made]
 
 

@@ -84,7 +84,7 @@ def test_the_quick_way_is_taken(both: tuple[Results, Results]) -> None:
     assert not any(names.size for names in plain.values())
     assert {case for case, names in quick.items() if not names.size} == NOTHING_COMPILED
     found = Counter(name for names in quick.values() for name in names.tolist())
-    assert found.keys() == {"_forward", "apply", "update_state", "sparse_categorical_crossentropy"}
+    assert found >= Counter(_forward=10, apply=5, update_state=3, sparse_categorical_crossentropy=3)
 
 
 def test_a_forward_pass_is_traced_once_for_all_steps_that_log_nothing(both: tuple[Results, Results]) -> None:

@@ -64,10 +64,10 @@ def update(
     optimizer.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
 
 
-def said(attempt: Callable[[], object]) -> np.ndarray:
-    """What an attempt fails with, as a result; the shape of what it gives otherwise."""
+def said(attempt: Callable[[], object], letters: int | None = None) -> np.ndarray:
+    """What an attempt fails with (all of it, or its first letters), as a result; the shape of what it gives otherwise."""
     try:
         text = str(np.shape(attempt()))
     except Exception as error:  # noqa: BLE001 - whatever is said
-        text = type(error).__name__ + str(error)[:60]
+        text = type(error).__name__ + str(error)[:letters]
     return np.frombuffer(text.encode(), "u1")

@@ -237,7 +237,7 @@ def errors_speak_in_their_own_words() -> object:
         lambda: first._forward(x.astype("float32")),
         lambda: utils.Sequential()._forward(x),
     )
-    return [said(attempt) for attempt in attempts]
+    return [said(attempt, 60) for attempt in attempts]  # what follows names operations
 
 
 def inside_the_notebooks_own_function() -> object:
