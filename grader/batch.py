@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from grader import journal as journals
 from grader import pipeline, receipt, store
 from grader.errors import CannotWrite, GraderError, SetAside, UnreadableSubmission, is_full_disk
 from grader.formats.notebooks import read_file
 from grader.journal import MOST_CRASHES, Done, Journal
-from grader.judging import Judges, Observed, data_note, read_overviews, report, write
+from grader.judging import Judges, Observed, Overviews, data_note, report, write
 from grader.pipeline import Progress, Setup
 from grader.processes import as_they_end
 from grader.records import Grade, Report, say
@@ -22,6 +24,7 @@ from grader.reporting import html, machine
 from grader.stages import execution
 from grader.stages.intake import Candidate, read_submission
 
+Part = TypeVar("Part")
 Watch = Callable[[str, str], None]  # (submission id, stage)
 
 
@@ -76,7 +79,7 @@ class _Batch:
 
     def __init__(self, setup: Setup, out: Path, judges: Judges, watch: Watch, journal: Journal) -> None:
         self._setup, self._out, self._judges, self._watch, self._journal = setup, out, judges, watch, journal
-        self._common = common_digest(setup)
+        self._common, self._parts = common_digest(setup), _Once()
 
     def key(self, candidate: Candidate) -> str:
         """A mended notebook, grader or assignment has another key, and with it new attempts."""
@@ -99,7 +102,7 @@ class _Batch:
         if done is None or done.results != self._results(one):
             return None
         self._watch(one.candidate.id, "done")
-        return done.grade
+        return self._parts.shared(done.grade)
 
     def grade(self, group: Sequence[_Keyed], jobs: int) -> dict[str, Grade]:
         """Grade a group, `jobs` at a time. When that is broken off, what has begun is not waited for: it does not count
@@ -126,7 +129,7 @@ class _Batch:
             self._journal.begin(one.key)
             grade = self._attempt(one)
         self._watch(one.candidate.id, "done")
-        return grade
+        return self._parts.shared(grade)
 
     def _attempt(self, one: _Keyed) -> Grade:
         with tempfile.TemporaryDirectory(prefix="gr-", ignore_cleanup_errors=True) as workspace:
@@ -153,6 +156,26 @@ class _Batch:
         """A digest of all files in a submission's folder."""
         folder = self._out / one.candidate.id
         return receipt.contents_digest([folder] if folder.is_dir() else [])
+
+
+class _Once:
+    """What many grades of a class have in common, kept once: a large class would take much memory otherwise."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Any] = {}
+
+    def shared(self, grade: Grade) -> Grade:
+        """The same grade, made of the same parts as the grades before, as far as it has them."""
+        return dataclasses.replace(
+            grade,
+            criteria=tuple(map(self._one, grade.criteria)),
+            remarks=tuple(map(self._one, grade.remarks)),
+            environment=self._one(grade.environment),
+        )
+
+    def _one(self, part: Part) -> Part:
+        kept: Part = self._kept.setdefault(repr(part), part)  # being equal will not do: 1 == True
+        return kept
 
 
 def _set_aside() -> SetAside:
@@ -238,14 +261,13 @@ def write_class(grades: Sequence[Grade], setup: Setup, out: Path) -> None:
     """The files of the class: two for programs, and the pages, from the overview that lies in each submission's folder."""
     store.write_text(out / "results.json", machine.class_json(grades))
     store.write_text(out / "grades.csv", machine.grades_csv(grades))
-    overviews = read_overviews(out, [grade.id for grade in grades])
     pages = html.class_pages(
         grades,
-        overviews,
+        Overviews(out, [grade.id for grade in grades]),
         setup.reference.bands,
         title=setup.assignment.name,
         data_note=data_note(setup),
         language=setup.language,
     )
-    for name, page in pages.items():
+    for name, page in pages:
         store.write_text(out / name, page)

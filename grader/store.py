@@ -16,7 +16,7 @@ import shutil
 import stat
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
@@ -238,12 +238,17 @@ def digest_of(*paths: Path) -> str:
     return found.hexdigest()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a whole file or none of it. Raises CannotWrite when the disk does not let it."""
+def write_text(path: Path, text: str | Iterable[str]) -> None:
+    """Write a whole file, of one piece or of many, or none of it. Raises CannotWrite when the disk does not let it."""
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+            _write_pieces(temporary, [text] if isinstance(text, str) else text)
+
+
+def _write_pieces(path: Path, pieces: Iterable[str]) -> None:
+    with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        file.writelines(pieces)
 
 
 def kept_text(folder: Path, name: str, make: Callable[[], str]) -> str:

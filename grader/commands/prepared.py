@@ -6,11 +6,12 @@ import argparse
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 from grader import store
-from grader.assignment import load_assignment
+from grader.assignment import Profile, load_assignment
 from grader.data import as_large_as_mnist, load, save
 from grader.errors import BrokenReference
 from grader.homework import HOMEWORK
@@ -41,24 +42,21 @@ def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bo
         raise BrokenReference(f"{path} lacks thresholds that checks need: {', '.join(lacking)}. Add them.")
     profile = assignment.profile(options.profile)
     interpreter.hide([assignment.folder, *getattr(options, "paths", ()), *([evidence.parent] if evidence else [])])
-    with threads(1) as beside:  # both take a while, and a trial of the sandbox mostly waits
-        loading = beside.submit(load, options.data)
-        mechanism = choose(allow_unconfined=options.without_sandbox or own_code)
-        whole = loading.result()
-    alone = store.held(evidence) if evidence else nullcontext()
-    with alone, tempfile.TemporaryDirectory(prefix="gr-data-") as folder, _worker(mechanism) as worker:
-        data = as_large_as_mnist(whole) if profile.train else whole
-        path = Path(folder, "mnist.npz")
-        save(data, path)
-        Path(folder).chmod(0o755)
-        path.chmod(0o644)
+    with tempfile.TemporaryDirectory(prefix="gr-data-") as folder, ExitStack() as meanwhile:
+        with threads(1) as beside:  # both take a while, and a trial of the sandbox mostly waits
+            loading = beside.submit(_data_in, Path(folder), options.data, profile)
+            mechanism = choose(allow_unconfined=options.without_sandbox or own_code)
+            data = loading.result()
+        if evidence:
+            meanwhile.enter_context(store.held(evidence))
+        worker = meanwhile.enter_context(_worker(mechanism))
         plan = Plan(
             library=assignment.library_file,
-            data=path,
+            data=data.path,
             seed=assignment.seed,
             mechanism=mechanism,
             accelerated=not options.no_acceleration,
-            first=(profile.train, profile.test, len(data.x_test)) if profile.train else None,
+            first=(profile.train, profile.test, data.tests) if profile.train else None,
             worker=worker,
             seconds=profile.seconds,
             seconds_per_cell=profile.seconds_per_cell,
@@ -76,6 +74,28 @@ def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bo
             evidence=evidence or Path(folder, "evidence"),
             language=options.lang,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Data:
+    """The data as notebooks get them, and how many images there are to test with. The images themselves would take 55 MB of
+    a process that never looks at them again."""
+
+    path: Path
+    name: str
+    digest: str
+    tests: int
+
+
+def _data_in(folder: Path, choice: str, profile: Profile) -> _Data:
+    """Write the chosen data into a folder that every notebook may read."""
+    whole = load(choice)
+    data = as_large_as_mnist(whole) if profile.train else whole
+    path = folder / "mnist.npz"
+    save(data, path)
+    folder.chmod(0o755)
+    path.chmod(0o644)
+    return _Data(path=path, name=data.name, digest=data.digest, tests=len(data.x_test))
 
 
 def _worker(mechanism: str) -> AbstractContextManager[WarmWorker | None]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -61,7 +61,7 @@ class RunPicture:
     odd_left: int
 
 
-def pictures(overviews: Sequence[Overview], bands: Mapping[tuple[str, str], Band]) -> tuple[RunPicture, ...]:
+def pictures(overviews: Collection[Overview], bands: Mapping[tuple[str, str], Band]) -> tuple[RunPicture, ...]:
     """One picture for each role of each run, runs and roles in the order in which the class has them."""
     found: dict[tuple[str, str], list[tuple[str, Sketch]]] = defaultdict(list)
     for shown in overviews:

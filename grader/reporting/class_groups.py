@@ -88,7 +88,7 @@ class Groups:
     pairs_left: int
 
 
-def groups(grades: Sequence[Grade], overviews: Sequence[Overview]) -> Groups:
+def groups(grades: Sequence[Grade], overviews: Iterable[Overview]) -> Groups:
     judged = _by_criterion(grades)
     titles = {criterion.id: tr(criterion.title) for criterion in judged}
     found = likeness.pairs(overviews)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -90,26 +90,32 @@ def _pictures(report: Report, anchors: Mapping[str, str]) -> str:
 
 def class_pages(
     grades: Sequence[Grade],
-    overviews: Sequence[Overview],
+    overviews: Collection[Overview],
     bands: Mapping[tuple[str, str], Band],
     *,
     title: str,
     data_note: Message | None = None,
     language: str | None = None,
-) -> Mapping[str, str]:
-    """The pages of a class by their paths below the results: the class itself, all curves, and a worksheet for each
-    criterion that a person decides. Without a `language` it is that of most of the notebooks."""
-    with using(_of_class(grades, language)):
+) -> Iterator[tuple[str, str]]:
+    """The pages of a class, one after the other, each with its path below the results: all curves, the class itself, and a
+    worksheet for each criterion that a person decides. Without a `language` it is that of most of the notebooks."""
+    language = _of_class(grades, language)
+    with using(language):
         pictures = class_curves.pictures(overviews, bands)
         odd = class_curves.odd_ones(pictures)
-        index = class_page(grades, title=title, data_note=data_note, overviews=overviews, odd=odd, language=current())
+        page = _render("curves.html", title=tr(title), data_note=view.text_of(data_note), pictures=pictures)
+    yield class_view.CURVES, page
+    del pictures
+    yield (
+        "index.html",
+        class_page(grades, title=title, data_note=data_note, overviews=overviews, odd=odd, language=language),
+    )
+    with using(language):
         sheets = worksheet.worksheets(grades, overviews)
-        note = view.text_of(data_note)
-        return {
-            "index.html": index,
-            class_view.CURVES: _render("curves.html", title=tr(title), data_note=note, pictures=pictures),
-            **{sheet.path: _render("worksheet.html", title=tr(title), sheet=sheet, sheets=sheets) for sheet in sheets},
-        }
+    for sheet in sheets:
+        with using(language):
+            page = _render("worksheet.html", title=tr(title), sheet=sheet, sheets=sheets)
+        yield sheet.path, page
 
 
 def _of_class(grades: Sequence[Grade], language: str | None) -> str:
@@ -121,7 +127,7 @@ def class_page(
     *,
     title: str,
     data_note: Message | None = None,
-    overviews: Sequence[Overview] = (),
+    overviews: Iterable[Overview] = (),
     odd: Sequence[class_curves.OddOne] = (),
     language: str | None = None,
 ) -> str:

@@ -131,16 +131,17 @@ def series_prints(runs: Iterable[Run]) -> frozenset[int]:
 # --- pairs ----------------------------------------------------------------------------------------------------------
 
 
-def pairs(compared: Sequence[Compared]) -> tuple[Pair, ...]:
+def pairs(compared: Iterable[Compared]) -> tuple[Pair, ...]:
     """The pairs that are alike, the most alike first.
 
     Fingerprints that many submissions share are common knowledge and are left out; so only pairs that share rare ones are
     ever counted, and the time grows with the class, not with its square. Submissions whose fingerprints are all the same
     are found beforehand, however many they are; each is then paired with the first of them.
     """
-    code = _alike({one.id: one.code for one in compared}, _FEWEST_CODE)
-    words = _alike({one.id: one.words for one in compared}, _FEWEST_WORDS)
-    series = _shared({one.id: one.series for one in compared}, _first_with_each)
+    prints = {one.id: (one.code, one.words, one.series) for one in compared}
+    code = _alike({name: found for name, (found, _, _) in prints.items()}, _FEWEST_CODE)
+    words = _alike({name: found for name, (_, found, _) in prints.items()}, _FEWEST_WORDS)
+    series = _shared({name: found for name, (_, _, found) in prints.items()}, _first_with_each)
     found = [
         Pair(one=one, other=other, code=code.get((one, other), 0.0), words=words.get((one, other), 0.0), series=n)
         for one, other in {**code, **words, **series}

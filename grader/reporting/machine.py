@@ -38,9 +38,14 @@ def result_json(grade: Grade) -> str:
     return _dump(_result(grade, findings=True))
 
 
-def class_json(grades: Iterable[Grade]) -> str:
-    """The verdicts on a class as strict JSON, without the findings."""
-    return _dump({"format": CLASS_FORMAT, "results": [_result(grade, findings=False) for grade in grades]})
+def class_json(grades: Iterable[Grade]) -> Iterator[str]:
+    """The verdicts on a class as strict JSON, without the findings; in pieces, for that of a large class takes long memory."""
+    yield f'{{\n  "format": "{CLASS_FORMAT}",\n  "results": ['
+    separator = "\n    "
+    for grade in grades:
+        yield separator + _dump(_result(grade, findings=False)).rstrip().replace("\n", "\n    ")
+        separator = ",\n    "
+    yield "\n  ]\n}\n"
 
 
 def _dump(document: Json) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from grader.language import shown, tr
@@ -74,7 +74,7 @@ class Worksheet:
     missing: tuple[Member, ...]
 
 
-def worksheets(grades: Sequence[Grade], overviews: Sequence[Overview]) -> tuple[Worksheet, ...]:
+def worksheets(grades: Sequence[Grade], overviews: Iterable[Overview]) -> tuple[Worksheet, ...]:
     """One for each criterion that has been, or has to be, decided by a person, in the rubric's order."""
     judged: dict[str, dict[str, Judgement]] = defaultdict(dict)  # by criterion and submission
     for grade in grades:

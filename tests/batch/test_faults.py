@@ -29,6 +29,7 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "mkdir": (os, "mkdir"),
     "fsync": (os, "fsync"),
     "write": (Path, "write_text"),
+    "pieces": (store, "_write_pieces"),
     "copy": (shutil, "copyfile"),
 }
 
@@ -42,8 +43,8 @@ def failing(name: str, index: int, code: int) -> Iterator[list[str]]:
     def call(*arguments: Any, **options: Any) -> Any:
         if next(count) == index:
             failed.append(repr(arguments))
-            if name in ("write", "copy"):  # a disk that is full takes the beginning
-                Path(arguments[0 if name == "write" else 1]).write_bytes(b"to")
+            if name in ("write", "pieces", "copy"):  # a disk that is full takes the beginning
+                Path(arguments[1 if name == "copy" else 0]).write_bytes(b"to")
             raise OSError(code, os.strerror(code))
         return usual(*arguments, **options)
 
@@ -113,7 +114,7 @@ def contents(folder: Path) -> dict[str, str]:
     [
         ("replace", errno.ENOSPC),
         ("rename", errno.EIO),
-        ("write", errno.ENOSPC),
+        ("pieces", errno.ENOSPC),
         ("copy", errno.EDQUOT),
     ],
 )

@@ -54,5 +54,5 @@ def write_class(out: Path, grades: Sequence[Grade]) -> Path:
         (out / one.id).mkdir(parents=True)
         (out / one.id / "result.json").write_text(result_json(one), "utf-8")
         (out / one.id / "report.html").write_text(f"<p>{one.id}</p>", "utf-8")
-    (out / "results.json").write_text(class_json(grades), "utf-8")
+    (out / "results.json").write_text("".join(class_json(grades)), "utf-8")
     return out

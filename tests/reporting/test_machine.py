@@ -116,7 +116,7 @@ def test_an_ungraded_submission_has_an_error_and_no_points() -> None:
 
 
 def test_a_class_holds_results_without_findings() -> None:
-    whole = strict(class_json([grade(), ungraded()]))
+    whole = strict("".join(class_json([grade(), ungraded()])))
     assert list(whole) == ["format", "results"]
     assert whole["format"] == "grader.class/1"
     graded, failed = whole["results"]
@@ -136,7 +136,7 @@ def test_a_file_name_that_is_no_utf8_survives_as_well() -> None:
 
 def test_json_that_is_printed_acts_on_no_terminal() -> None:
     text = NASTY + "\x7f\x9b31m\u2028\u2066\U000e0041"
-    for printed in (result_json(tainted(text).grade), class_json([tainted(text).grade])):
+    for printed in (result_json(tainted(text).grade), "".join(class_json([tainted(text).grade]))):
         assert not ACTIVE.search(printed)
     assert strict(result_json(tainted(text).grade))["submission"]["id"] == text
 
@@ -251,7 +251,7 @@ def test_machine_formats_are_the_same_in_every_language() -> None:
 
     def formats() -> list[str]:
         grades = [made.grade, ungraded()]
-        return [result_json(made.grade), class_json(grades), grades_csv(grades), github_annotations(made)]
+        return [result_json(made.grade), "".join(class_json(grades)), grades_csv(grades), github_annotations(made)]
 
     english = formats()
     assert '"actual": "off by up to 0.5"' in english[0] and "Expected: finite values%0AActual: off by" in english[3]

@@ -135,7 +135,7 @@ def both_pages(text: str) -> tuple[str, ...]:
     message = say("{text}", text=text)
     shown = replace(overview(made), words=frozenset())  # how alike two are depends on what they say
     twice = tuple(replace(shown, id=f"{text}{n}", series=frozenset({1})) for n in range(2))
-    pages = class_pages((made.grade, failed), (shown, *twice), {}, title=text, data_note=message)
+    pages = dict(class_pages((made.grade, failed), (shown, *twice), {}, title=text, data_note=message))
     return student_page(made, data_note=message), *pages.values()
 
 

@@ -273,7 +273,7 @@ def results(folder: Path, *reports: Report) -> Path:
     for made in reports:
         (folder / made.grade.id).mkdir(parents=True)
         (folder / made.grade.id / "overview.json").write_text(overview_json(overview(made)), "utf-8")
-    (folder / "results.json").write_text(class_json([made.grade for made in reports]), "utf-8")
+    (folder / "results.json").write_text("".join(class_json([made.grade for made in reports])), "utf-8")
     return folder
 
 
