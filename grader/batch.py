@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from grader import pipeline, receipt, store
 from grader.errors import CannotWrite, GraderError, SetAside, UnreadableSubmission, is_full_disk
 from grader.formats.notebooks import read_file
 from grader.journal import MOST_CRASHES, Done, Journal
-from grader.judging import Judges, Observed, Overviews, data_note, report, write
+from grader.judging import Judges, Observed, data_note, read_overviews, report, write
 from grader.pipeline import Progress, Setup
 from grader.processes import as_they_end
 from grader.records import Grade, Report, say
@@ -162,20 +163,22 @@ class _Once:
     """What many grades of a class have in common, kept once: a large class would take much memory otherwise."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, Any] = {}
+        self._kept: dict[bytes, Any] = {}
 
     def shared(self, grade: Grade) -> Grade:
         """The same grade, made of the same parts as the grades before, as far as it has them."""
         return dataclasses.replace(
             grade,
-            criteria=tuple(map(self._one, grade.criteria)),
-            remarks=tuple(map(self._one, grade.remarks)),
-            environment=self._one(grade.environment),
+            criteria=tuple(map(self._first, grade.criteria)),
+            remarks=tuple(map(self._first, grade.remarks)),
+            environment=self._first(grade.environment),
         )
 
-    def _one(self, part: Part) -> Part:
-        kept: Part = self._kept.setdefault(repr(part), part)  # being equal will not do: 1 == True
-        return kept
+    def _first(self, part: Part) -> Part:
+        spelled = repr(part)  # whatever is equal is not the same: 1 == True
+        name = hashlib.sha256(spelled.encode("utf-8", "backslashreplace")).digest()
+        first: Part = self._kept.setdefault(name, part)
+        return first
 
 
 def _set_aside() -> SetAside:
@@ -263,7 +266,7 @@ def write_class(grades: Sequence[Grade], setup: Setup, out: Path) -> None:
     store.write_text(out / "grades.csv", machine.grades_csv(grades))
     pages = html.class_pages(
         grades,
-        Overviews(out, [grade.id for grade in grades]),
+        lambda: read_overviews(out, [grade.id for grade in grades]),
         setup.reference.bands,
         title=setup.assignment.name,
         data_note=data_note(setup),

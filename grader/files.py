@@ -15,7 +15,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
-    except OSError:
+    except BaseException:  # whoever makes what is written may fail, too
         temporary.unlink(missing_ok=True)
         raise
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import signal
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
@@ -87,21 +87,10 @@ def write(done: Report, setup: Setup, out: Path, known: Outline | None = None) -
     return dataclasses.replace(done.grade, criteria=criteria)
 
 
-class Overviews(Collection[Overview]):
-    """What `write` left of these submissions for the pages of the class; nothing of one that an older grader wrote. Each is
-    read when it is its turn, every time: of a large class all together would take much memory."""
-
-    def __init__(self, out: Path, submissions: Sequence[str]) -> None:
-        self._out, self._submissions = out, submissions
-
-    def __iter__(self) -> Iterator[Overview]:
-        return (_read_overview(self._out / name / store.OVERVIEW, name) for name in self._submissions)
-
-    def __len__(self) -> int:
-        return len(self._submissions)
-
-    def __contains__(self, shown: object) -> bool:
-        return any(shown == one for one in self)
+def read_overviews(out: Path, submissions: Iterable[str]) -> Iterator[Overview]:
+    """What `write` left of these submissions for the pages of the class, read one by one; nothing of one that an older
+    grader wrote."""
+    return (_read_overview(out / submission / store.OVERVIEW, submission) for submission in submissions)
 
 
 def _read_overview(path: Path, submission: str) -> Overview:

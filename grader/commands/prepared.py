@@ -42,7 +42,7 @@ def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bo
         raise BrokenReference(f"{path} lacks thresholds that checks need: {', '.join(lacking)}. Add them.")
     profile = assignment.profile(options.profile)
     interpreter.hide([assignment.folder, *getattr(options, "paths", ()), *([evidence.parent] if evidence else [])])
-    with tempfile.TemporaryDirectory(prefix="gr-data-") as folder, ExitStack() as meanwhile:
+    with tempfile.TemporaryDirectory(prefix="gr-data-", ignore_cleanup_errors=True) as folder, ExitStack() as meanwhile:
         with threads(1) as beside:  # both take a while, and a trial of the sandbox mostly waits
             loading = beside.submit(_data_in, Path(folder), options.data, profile)
             mechanism = choose(allow_unconfined=options.without_sandbox or own_code)
@@ -56,7 +56,7 @@ def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bo
             seed=assignment.seed,
             mechanism=mechanism,
             accelerated=not options.no_acceleration,
-            first=(profile.train, profile.test, data.tests) if profile.train else None,
+            first=(profile.train, profile.test, data.test_images) if profile.train else None,
             worker=worker,
             seconds=profile.seconds,
             seconds_per_cell=profile.seconds_per_cell,
@@ -78,13 +78,12 @@ def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Data:
-    """The data as notebooks get them, and how many images there are to test with. The images themselves would take 55 MB of
-    a process that never looks at them again."""
+    """The data as notebooks get them. The images themselves would take 55 MB of a process that never looks at them again."""
 
     path: Path
     name: str
     digest: str
-    tests: int
+    test_images: int
 
 
 def _data_in(folder: Path, choice: str, profile: Profile) -> _Data:
@@ -95,7 +94,7 @@ def _data_in(folder: Path, choice: str, profile: Profile) -> _Data:
     save(data, path)
     folder.chmod(0o755)
     path.chmod(0o644)
-    return _Data(path=path, name=data.name, digest=data.digest, tests=len(data.x_test))
+    return _Data(path=path, name=data.name, digest=data.digest, test_images=len(data.x_test))
 
 
 def _worker(mechanism: str) -> AbstractContextManager[WarmWorker | None]:

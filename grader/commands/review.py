@@ -11,7 +11,7 @@ from pathlib import Path
 
 from grader import reviewing, reviews, store
 from grader.errors import UsageError
-from grader.judging import Overviews
+from grader.judging import read_overviews
 from grader.language import tr_n
 from grader.records import Decision, say
 from grader.reporting.overview import Subject
@@ -66,7 +66,7 @@ def _subjects(out: Path) -> list[Subject]:
                 folder=str(out),
             )
         ) from error
-    return [subject for shown in Overviews(out, names) for subject in shown.subjects]
+    return [subject for shown in read_overviews(out, names) for subject in shown.subjects]
 
 
 def _write_sheet(path: Path, out: Path, subjects: Sequence[Subject], known: Mapping[str, Decision]) -> int:

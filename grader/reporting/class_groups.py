@@ -4,7 +4,7 @@ who is nearly the same as whom."""
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from grader.language import decimal, shown, tr, tr_n
@@ -88,7 +88,7 @@ class Groups:
     pairs_left: int
 
 
-def groups(grades: Sequence[Grade], overviews: Iterable[Overview]) -> Groups:
+def groups(grades: Sequence[Grade], overviews: Collection[Overview]) -> Groups:
     judged = _by_criterion(grades)
     titles = {criterion.id: tr(criterion.title) for criterion in judged}
     found = likeness.pairs(overviews)

@@ -6,9 +6,10 @@ Every expression of a template passes `inert` and then HTML escaping; only our o
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -90,32 +91,36 @@ def _pictures(report: Report, anchors: Mapping[str, str]) -> str:
 
 def class_pages(
     grades: Sequence[Grade],
-    overviews: Collection[Overview],
+    overviews: Callable[[], Iterable[Overview]],
     bands: Mapping[tuple[str, str], Band],
     *,
     title: str,
     data_note: Message | None = None,
     language: str | None = None,
 ) -> Iterator[tuple[str, str]]:
-    """The pages of a class, one after the other, each with its path below the results: all curves, the class itself, and a
-    worksheet for each criterion that a person decides. Without a `language` it is that of most of the notebooks."""
+    """The pages of a class, one after the other, each with its path below the results: the class itself, all curves, and a
+    worksheet for each criterion that a person decides. `overviews` reads them, each time that it is called. Without a
+    `language` it is that of most of the notebooks."""
     language = _of_class(grades, language)
+    brief = [dataclasses.replace(one, subjects=()) for one in overviews()]  # answers take most of the memory
     with using(language):
-        pictures = class_curves.pictures(overviews, bands)
+        pictures = class_curves.pictures(brief, bands)
         odd = class_curves.odd_ones(pictures)
-        page = _render("curves.html", title=tr(title), data_note=view.text_of(data_note), pictures=pictures)
-    yield class_view.CURVES, page
-    del pictures
     yield (
         "index.html",
-        class_page(grades, title=title, data_note=data_note, overviews=overviews, odd=odd, language=language),
+        class_page(grades, title=title, data_note=data_note, overviews=brief, odd=odd, language=language),
     )
+    yield class_view.CURVES, _page(language, "curves.html", title, note=data_note, pictures=pictures)
+    del brief, pictures
     with using(language):
-        sheets = worksheet.worksheets(grades, overviews)
+        sheets = worksheet.worksheets(grades, overviews())
     for sheet in sheets:
-        with using(language):
-            page = _render("worksheet.html", title=tr(title), sheet=sheet, sheets=sheets)
-        yield sheet.path, page
+        yield sheet.path, _page(language, "worksheet.html", title, sheet=sheet, sheets=sheets)
+
+
+def _page(language: str, name: str, title: str, *, note: Message | None = None, **values: object) -> str:
+    with using(language):
+        return _render(name, title=tr(title), data_note=view.text_of(note), **values)
 
 
 def _of_class(grades: Sequence[Grade], language: str | None) -> str:
@@ -127,7 +132,7 @@ def class_page(
     *,
     title: str,
     data_note: Message | None = None,
-    overviews: Iterable[Overview] = (),
+    overviews: Collection[Overview] = (),
     odd: Sequence[class_curves.OddOne] = (),
     language: str | None = None,
 ) -> str:

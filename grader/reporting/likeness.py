@@ -157,11 +157,12 @@ def _alike(prints: Mapping[str, frozenset[int]], fewest: int) -> dict[_Name, flo
     """The share of fingerprints that two have in common (Jaccard), where it is high."""
     most = max(_COMMON, len(prints) // 15)
     spread = Counter(chain.from_iterable(prints.values()))
-    own = {name: frozenset(p for p in found if spread[p] <= most) for name, found in prints.items()}
-    shared = _shared(own, lambda members: combinations(members, 2))
+    own = {name: sum(spread[p] <= most for p in found) for name, found in prints.items()}
+    rare = {name: [p for p in found if 1 < spread[p] <= most] for name, found in prints.items()}
+    shared = _shared(rare, lambda members: combinations(members, 2))
     found = dict(_same(prints, fewest))
     for (one, other), n in shared.items():
-        share = n / len(own[one] | own[other])
+        share = n / (own[one] + own[other] - n)
         if n >= fewest and share >= _ALIKE:
             found.setdefault((one, other), share)
     return found
@@ -177,7 +178,7 @@ def _same(prints: Mapping[str, frozenset[int]], fewest: int) -> Iterator[tuple[_
 
 
 def _shared(
-    prints: Mapping[str, frozenset[int]], paired: Callable[[Sequence[str]], Iterable[_Name]]
+    prints: Mapping[str, Iterable[int]], paired: Callable[[Sequence[str]], Iterable[_Name]]
 ) -> Mapping[_Name, int]:
     """How many fingerprints each pair shares. `paired` says which pairs those who share one make."""
     holders: dict[int, list[str]] = defaultdict(list)

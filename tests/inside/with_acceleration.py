@@ -37,7 +37,10 @@ def main() -> None:
     passes, found = counted_passes(), dict[str, np.ndarray]()
     if sys.argv[1] == "quick":
         accelerate.install()(utils)
-    for case in (*cases_of(ways_of_training), *cases_of(guards)):
+    cases = [*cases_of(ways_of_training), *cases_of(guards)]
+    if len({case.__name__ for case in cases}) < len(cases):
+        sys.exit("two cases have the same name: the results of one would take the place of the other's")
+    for case in cases:
         passes.clear()
         found |= results_of(case)
         found[f"passes of {case.__name__}"] = np.asarray(len(passes))

@@ -124,6 +124,13 @@ def test_a_class_holds_results_without_findings() -> None:
     assert failed["status"] == "ungraded"
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_pieces_of_a_class_make_one_indented_document(count: int) -> None:
+    text = "".join(class_json([grade(), ungraded(), grade("other")][:count]))
+    assert text == json.dumps(json.loads(text), ensure_ascii=False, indent=2) + "\n"
+    assert len(json.loads(text)["results"]) == count
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_text_survives_json_as_utf8(text: str) -> None:
     result = strict(result_json(grade(source=text)))

@@ -135,14 +135,14 @@ def both_pages(text: str) -> tuple[str, ...]:
     message = say("{text}", text=text)
     shown = replace(overview(made), words=frozenset())  # how alike two are depends on what they say
     twice = tuple(replace(shown, id=f"{text}{n}", series=frozenset({1})) for n in range(2))
-    pages = dict(class_pages((made.grade, failed), (shown, *twice), {}, title=text, data_note=message))
+    pages = dict(class_pages((made.grade, failed), lambda: (shown, *twice), {}, title=text, data_note=message))
     return student_page(made, data_note=message), *pages.values()
 
 
 def pages_of_a_class() -> dict[str, str]:
     reports = class_reports()
     overviews = tuple(map(overview, reports))
-    return dict(class_pages([r.grade for r in reports], overviews, bands(), title="Homework 3", data_note=NOTE))
+    return dict(class_pages([r.grade for r in reports], lambda: overviews, bands(), title="Homework 3", data_note=NOTE))
 
 
 # --- expected pages -------------------------------------------------------------------------------------------------
