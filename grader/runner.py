@@ -213,9 +213,10 @@ class Drive:
         self.replies[cell_index + 1] = execute_reply.get("content", {})
 
     async def _watch(self, manager: AsyncKernelManager) -> None:
-        """Kill the kernel when it meets a limit that no rlimit can express."""
-        box, meter = box_for(self.spec), Meter(manager.provisioner.running)
-        while self.stopped is None:
+        """Kill the kernel when it meets a limit that no rlimit can express, and what is left of one that has ended."""
+        running = manager.provisioner.running
+        box, meter = box_for(self.spec), Meter(running)
+        while self.stopped is None and not running.has_ended():
             self.usage = await asyncio.to_thread(meter.read)
             self.stopped = exceeded(box, meter)
             await asyncio.sleep(_WATCH_SECONDS)

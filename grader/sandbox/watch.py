@@ -51,9 +51,14 @@ class Running:
     first: int | None = None
 
     def has_ended(self) -> bool:
-        """Without reaping, so that its resource usage can still be asked for."""
+        """Without reaping, so that its resource usage can still be asked for. A box whose attendant was killed (the machine
+        was short of memory) would stand for ever, so that counts as its end, too."""
         if isinstance(self.process, Forked):
             return self.process.poll() is not None
+        if self.connection is not None and select.select([self.connection], [], [], 0)[0]:
+            return True
+        if self.process.returncode is not None:
+            return True
         return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def kill(self) -> None:

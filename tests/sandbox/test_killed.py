@@ -29,7 +29,8 @@ pytestmark = pytest.mark.skipif(bubblewrap.unavailable() is not None, reason=str
 
 
 def runs_while_killed(run: Run, kill: Callable[[BaseProcess], None], times: int, *cells: str) -> Execution:
-    """The cells, whose last one sleeps; while it does, `kill` is let loose on their runner, in this many runs."""
+    """The cells, whose last one sleeps; while it does, `kill` is let loose on their runner, or all that it knows of, in this
+    many runs."""
     seen = set(multiprocessing.active_children())
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(run, *cells, "import time; time.sleep(8)")
@@ -40,7 +41,7 @@ def runs_while_killed(run: Run, kill: Callable[[BaseProcess], None], times: int,
             while not any(workplace.folder().glob("gr-*/outcome.json")) and not asked.done():
                 time.sleep(0.05)  # until the first cell has been saved: that could be taken for a result
             kill(runner)
-            runner.join()
+            runner.join(30)
             seen.add(runner)
         return asked.result()
 
@@ -53,15 +54,40 @@ def kill_kernel(runner: BaseProcess) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
+def kill_attendant(_: object) -> None:
+    """The process that waits for the kernel from outside its box: without it nobody ends the box."""
+    for worker in _warm(os.getpid()):
+        for attendant in _warm(worker):
+            os.kill(attendant, signal.SIGKILL)
+
+
+def kill_attendant_and_kernel(runner: BaseProcess) -> None:
+    kernels = _forks()
+    assert kernels
+    kill_attendant(runner)
+    for kernel in kernels:
+        os.kill(kernel, signal.SIGKILL)
+
+
+def _forks() -> list[int]:
+    """What runs in boxes by now."""
+    return [fork for worker in _warm(os.getpid()) for attendant in _warm(worker) for fork in _warm(attendant)]
+
+
+def _warm(pid: int) -> list[int]:
+    """The warm worker or its forks, as far as they are this process's children."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    children = [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+    return [child for child in children if b"warm.py" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
 def test_a_runner_that_is_killed_each_time_leaves_no_evidence_of_a_notebook_that_stopped(run: Run) -> None:
     with pytest.raises(GraderError, match="ended without a result"):
         runs_while_killed(run, BaseProcess.kill, 2, "print('first')")
 
 
-@pytest.mark.parametrize("kill", [BaseProcess.kill, kill_kernel])
-def test_a_runner_or_a_kernel_that_is_killed_once_is_not_its_notebooks_fault(
-    run: Run, kill: Callable[[BaseProcess], None]
-) -> None:
+@pytest.mark.parametrize("kill", [BaseProcess.kill, kill_kernel, kill_attendant, kill_attendant_and_kernel])
+def test_what_is_killed_once_is_not_its_notebooks_fault(run: Run, kill: Callable[[BaseProcess], None]) -> None:
     assert texts(runs_while_killed(run, kill, 1, "print('first')")) == ["first", ""]
 
 
@@ -145,6 +171,18 @@ def test_a_probe_that_was_killed_once_is_asked_again(
 
     monkeypatch.setattr(probing, "run", first_is_killed)
     assert asked(plan, tmp_path, GOOD, GOOD) == [(1.5, None), (1.5, None)]
+
+
+SLOW = "import time\ndef value():\n    time.sleep(5)\n    return 1.5"
+
+
+def test_a_probe_whose_attendant_was_killed_is_asked_again(plan: Plan, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        answers = pool.submit(asked, plan, tmp_path, SLOW)
+        while not any(tmp_path.glob("probes/*")) or not _forks():
+            time.sleep(0.05)
+        kill_attendant(None)
+        assert answers.result() == [(1.5, None)]
 
 
 ENDS_SLOWLY = """
