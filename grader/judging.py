@@ -96,7 +96,7 @@ def read_overviews(out: Path, submissions: Iterable[str]) -> Iterator[Overview]:
 def _read_overview(path: Path, submission: str) -> Overview:
     try:
         return read_overview(path.read_text("utf-8"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return Overview(id=submission)
 
 

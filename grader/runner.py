@@ -216,9 +216,11 @@ class Drive:
         """Kill the kernel when it meets a limit that no rlimit can express, and what is left of one that has ended."""
         running = manager.provisioner.running
         box, meter = box_for(self.spec), Meter(running)
-        while self.stopped is None and not running.has_ended():
+        ended = False
+        while self.stopped is None and not ended:
+            ended = running.has_ended()  # before the last look, at what it left
             self.usage = await asyncio.to_thread(meter.read)
-            self.stopped = exceeded(box, meter)
+            self.stopped = exceeded(box, meter) or self.stopped
             await asyncio.sleep(_WATCH_SECONDS)
         manager.provisioner.end()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from grader import store
 from grader.assignment import Profile, load_assignment
-from grader.data import as_large_as_mnist, load, save
+from grader.data import Dataset, as_large_as_mnist, load, save
 from grader.errors import BrokenReference
 from grader.homework import HOMEWORK
 from grader.pipeline import Setup
@@ -42,11 +42,8 @@ def prepared(options: argparse.Namespace, evidence: Path | None, *, own_code: bo
         raise BrokenReference(f"{path} lacks thresholds that checks need: {', '.join(lacking)}. Add them.")
     profile = assignment.profile(options.profile)
     interpreter.hide([assignment.folder, *getattr(options, "paths", ()), *([evidence.parent] if evidence else [])])
-    with tempfile.TemporaryDirectory(prefix="gr-data-", ignore_cleanup_errors=True) as folder, ExitStack() as meanwhile:
-        with threads(1) as beside:  # both take a while, and a trial of the sandbox mostly waits
-            loading = beside.submit(_data_in, Path(folder), options.data, profile)
-            mechanism = choose(allow_unconfined=options.without_sandbox or own_code)
-            data = loading.result()
+    with tempfile.TemporaryDirectory(prefix="gr-data-") as folder, ExitStack() as meanwhile:
+        data, mechanism = _data_and_sandbox(options, profile, Path(folder), own_code)
         if evidence:
             meanwhile.enter_context(store.held(evidence))
         worker = meanwhile.enter_context(_worker(mechanism))
@@ -86,9 +83,15 @@ class _Data:
     test_images: int
 
 
-def _data_in(folder: Path, choice: str, profile: Profile) -> _Data:
-    """Write the chosen data into a folder that every notebook may read."""
-    whole = load(choice)
+def _data_and_sandbox(options: argparse.Namespace, profile: Profile, folder: Path, own_code: bool) -> tuple[_Data, str]:
+    """The data, written into a folder that every notebook may read, and the way to confine."""
+    with threads(1) as beside:  # both take a while, and a trial of the sandbox mostly waits
+        loading = beside.submit(load, options.data)
+        mechanism = choose(allow_unconfined=options.without_sandbox or own_code)
+        return _written(loading.result(), profile, folder), mechanism
+
+
+def _written(whole: Dataset, profile: Profile, folder: Path) -> _Data:
     data = as_large_as_mnist(whole) if profile.train else whole
     path = folder / "mnist.npz"
     save(data, path)

@@ -21,7 +21,7 @@ from typing import Protocol
 
 import numpy as np
 
-from grader.records import Cell, CellKind, Run
+from grader.records import Cell, CellKind, Ints, Run
 
 _TOKENS_IN_A_ROW, _WINDOW = 8, 4
 _WORDS_IN_A_ROW = 4
@@ -45,11 +45,11 @@ class Compared(Protocol):
     @property
     def id(self) -> str: ...
     @property
-    def code(self) -> frozenset[int]: ...
+    def code(self) -> Collection[int]: ...
     @property
-    def words(self) -> frozenset[int]: ...
+    def words(self) -> Collection[int]: ...
     @property
-    def series(self) -> frozenset[int]: ...
+    def series(self) -> Collection[int]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,27 +138,34 @@ def pairs(compared: Iterable[Compared]) -> tuple[Pair, ...]:
     ever counted, and the time grows with the class, not with its square. Submissions whose fingerprints are all the same
     are found beforehand, however many they are; each is then paired with the first of them.
     """
-    prints = {one.id: (one.code, one.words, one.series) for one in compared}
+    prints = {one.id: tuple(map(_sorted, (one.code, one.words, one.series))) for one in compared}
     code = _alike({name: found for name, (found, _, _) in prints.items()}, _FEWEST_CODE)
     words = _alike({name: found for name, (_, found, _) in prints.items()}, _FEWEST_WORDS)
-    series = _shared({name: found for name, (_, _, found) in prints.items()}, _first_with_each)
+    series = _shared({name: found.tolist() for name, (_, _, found) in prints.items()}, _first_with_each)
     found = [
         Pair(one=one, other=other, code=code.get((one, other), 0.0), words=words.get((one, other), 0.0), series=n)
         for one, other in {**code, **words, **series}
         for n in (series.get((one, other), 0),)
     ]
-    return tuple(sorted(found, key=lambda pair: (-min(pair.series, 1), -max(pair.code, pair.words), pair.one)))
+    return tuple(
+        sorted(found, key=lambda pair: (-min(pair.series, 1), -max(pair.code, pair.words), pair.one, pair.other))
+    )
 
 
 _Name = tuple[str, str]
 
 
-def _alike(prints: Mapping[str, frozenset[int]], fewest: int) -> dict[_Name, float]:
+def _sorted(prints: Collection[int]) -> Ints:
+    return np.sort(np.fromiter(prints, np.int64, len(prints)))
+
+
+def _alike(prints: Mapping[str, Ints], fewest: int) -> dict[_Name, float]:
     """The share of fingerprints that two have in common (Jaccard), where it is high."""
     most = max(_COMMON, len(prints) // 15)
-    spread = Counter(chain.from_iterable(prints.values()))
-    own = {name: sum(spread[p] <= most for p in found) for name, found in prints.items()}
-    rare = {name: [p for p in found if 1 < spread[p] <= most] for name, found in prints.items()}
+    known, counts = np.unique(np.concatenate([*prints.values(), _sorted(())]), return_counts=True)
+    spread = {name: counts[np.searchsorted(known, found)] for name, found in prints.items()}
+    own = {name: int((spread[name] <= most).sum()) for name in prints}
+    rare = {name: found[(spread[name] > 1) & (spread[name] <= most)].tolist() for name, found in prints.items()}
     shared = _shared(rare, lambda members: combinations(members, 2))
     found = dict(_same(prints, fewest))
     for (one, other), n in shared.items():
@@ -168,11 +175,11 @@ def _alike(prints: Mapping[str, frozenset[int]], fewest: int) -> dict[_Name, flo
     return found
 
 
-def _same(prints: Mapping[str, frozenset[int]], fewest: int) -> Iterator[tuple[_Name, float]]:
-    groups: dict[frozenset[int], list[str]] = defaultdict(list)
+def _same(prints: Mapping[str, Ints], fewest: int) -> Iterator[tuple[_Name, float]]:
+    groups: dict[bytes, list[str]] = defaultdict(list)
     for name, found in prints.items():
         if len(found) >= fewest:
-            groups[found].append(name)
+            groups[found.tobytes()].append(name)
     for members in groups.values():
         yield from ((pair, 1.0) for pair in _first_with_each(members))
 

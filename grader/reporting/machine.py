@@ -45,7 +45,7 @@ def class_json(grades: Iterable[Grade]) -> Iterator[str]:
     for grade in grades:
         yield separator + _dump(_result(grade, findings=False)).rstrip().replace("\n", "\n    ")
         separator = ",\n    "
-    yield "\n  ]\n}\n"
+    yield ("\n  " if separator[0] == "," else "") + "]\n}\n"
 
 
 def _dump(document: Json) -> str:

@@ -10,7 +10,8 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
@@ -79,15 +80,16 @@ class Sketch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """One submission among the others. `code`, `words` and `series` are what `likeness` compares."""
+    """One submission among the others. `code`, `words` and `series` are what `likeness` compares, each fingerprint once: as
+    arrays, for as sets of Python's numbers they take fifteen times the memory."""
 
     id: str
     causes: tuple[Cause, ...] = ()
     subjects: tuple[Subject, ...] = ()
     sketches: tuple[Sketch, ...] = ()
-    code: frozenset[int] = frozenset()
-    words: frozenset[int] = frozenset()
-    series: frozenset[int] = frozenset()
+    code: Collection[int] = ()
+    words: Collection[int] = ()
+    series: Collection[int] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,10 +127,14 @@ def overview(report: Report, known: Outline | None = None) -> Overview:
         causes=_of_all(cause for judgement in report.grade.criteria for cause in _causes(judgement)),
         subjects=tuple(_subject(j, report) for j in report.grade.criteria if _is_for_a_person(j)),
         sketches=known.sketches,
-        code=known.code,
-        words=known.words,
-        series=known.series,
+        code=_prints(known.code),
+        words=_prints(known.words),
+        series=_prints(known.series),
     )
+
+
+def _prints(found: Iterable[int]) -> array[int]:
+    return array("q", sorted(found))
 
 
 def _of_all(causes: Iterable[Cause]) -> tuple[Cause, ...]:
@@ -239,14 +245,14 @@ def placed(sketch: Sketch) -> tuple[Floats, Floats]:
 
 
 def overview_json(shown: Overview) -> str:
-    """Strict JSON: NaN becomes null, sets become sorted lists."""
+    """Strict JSON: NaN becomes null, sets and arrays become sorted lists."""
     raw = {"format": FORMAT, **_plain(shown)}
     return json.dumps(raw, ensure_ascii=True, allow_nan=False, separators=(",", ":"), default=_plain) + "\n"
 
 
 def _plain(value: Any) -> Any:
     """What JSON has no word for in words that it has, one level deep."""
-    if isinstance(value, frozenset):
+    if isinstance(value, array | frozenset):
         return sorted(value)
     raw = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, Sketch):
@@ -255,7 +261,7 @@ def _plain(value: Any) -> Any:
 
 
 def read_overview(text: str) -> Overview:
-    """The reverse. Raises ValueError, KeyError, TypeError or AttributeError for anything else."""
+    """The reverse. Raises ValueError, KeyError, TypeError, AttributeError or OverflowError for anything else."""
     raw = json.loads(text)
     if raw.pop("format") != FORMAT:
         raise ValueError("another format")
@@ -264,9 +270,9 @@ def read_overview(text: str) -> Overview:
         causes=tuple(Cause(**{**one, "message": _message(one["message"])}) for one in raw["causes"]),
         subjects=tuple(_read_subject(one) for one in raw["subjects"]),
         sketches=tuple(_read_sketch(one) for one in raw["sketches"]),
-        code=frozenset(raw["code"]),
-        words=frozenset(raw["words"]),
-        series=frozenset(raw["series"]),
+        code=_prints(raw["code"]),
+        words=_prints(raw["words"]),
+        series=_prints(raw["series"]),
     )
 
 

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from grader.errors import GraderError
@@ -73,21 +74,31 @@ def _start(path: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def enter(worker: Path, program: Program, box: Box, output: int) -> tuple[subprocess.Popen[bytes], int, socket.socket]:
-    """Start `program` in `box`: the box's process, the process that attends to the program, and a connection that ends
-    when both are gone. Raises GraderError when the box or the worker fails."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """A box that the worker's fork has joined: the box's own process, a pidfd of its first process, the process that
+    attends to the program, and a connection that ends with that."""
+
+    holder: subprocess.Popen[bytes]
+    first: int
+    attendant: int
+    connection: socket.socket
+
+
+def enter(worker: Path, program: Program, box: Box, output: int) -> Entered:
+    """Start `program` in `box`. Raises GraderError when the box or the worker fails."""
     holder, first, user = _hold(box, output)
-    try:
-        pidfd = os.pidfd_open(first)
+    with contextlib.ExitStack() as failed:
+        failed.callback(holder.wait)
+        failed.callback(holder.kill)
         try:
+            pidfd = os.pidfd_open(first)
+            failed.callback(os.close, pidfd)
             attendant, connection = _ask(worker, _request(program, box, first, user), output, pidfd)
-        finally:
-            os.close(pidfd)
-    except (OSError, GraderError) as error:
-        holder.kill()
-        holder.wait()
-        raise GraderError(f"The warm worker failed. Grade again. {error}") from error
-    return holder, attendant, connection
+        except (OSError, GraderError) as error:
+            raise GraderError(f"The warm worker failed. Grade again. {error}") from error
+        failed.pop_all()
+    return Entered(holder=holder, first=pidfd, attendant=attendant, connection=connection)
 
 
 def _ask(worker: Path, request: Mapping[str, object], *descriptors: int) -> tuple[int, socket.socket]:

@@ -41,8 +41,8 @@ class Completed:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
     """A box at work: its own process, the processes whose descendants live in it, and, with a warm worker, the
-    connection that ends when the last of them is gone. `first` is a pidfd of a box's first process: the kernel reports
-    its end when all others in the box are gone. For `attended`, see `Launch`."""
+    connection that ends with the process that attends to the program. `first` is a pidfd of a box's first process: the
+    kernel reports its end when all others in the box are gone. For `attended`, see `Launch`."""
 
     process: subprocess.Popen[bytes] | Forked
     roots: tuple[int, ...]
@@ -103,8 +103,9 @@ def start(program: Program, box: Box, mechanism: Mechanism, output: int, worker:
         forked = fork(worker, program, box, output)
         return Running(process=forked, roots=(forked.pid,))
     if worker is not None:
-        process, attendant, connection = enter(worker, program, box, output)
-        return Running(process=process, roots=(process.pid, attendant), connection=connection)
+        entered = enter(worker, program, box, output)
+        roots = (entered.holder.pid, entered.attendant)
+        return Running(process=entered.holder, roots=roots, connection=entered.connection, first=entered.first)
     launched = mechanism.launch(program.command(box), box)
     process = _popen(launched, output)
     first = None if launched.first is None else _first_process(launched.first)

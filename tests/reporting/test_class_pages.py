@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Sequence
@@ -113,6 +114,12 @@ def test_an_overview_comes_back_as_it_was(made: Report) -> None:
 def test_what_is_no_overview_is_told_from_one(text: str) -> None:
     with pytest.raises((ValueError, KeyError, TypeError, AttributeError)):
         read_overview(text)
+
+
+def test_a_fingerprint_that_is_too_large_makes_no_overview() -> None:
+    text = overview_json(overview(report()))
+    with pytest.raises(OverflowError):
+        read_overview(json.dumps({**json.loads(text), "code": [1 << 70]}))
 
 
 # --- groups ---------------------------------------------------------------------------------------------------------

@@ -124,7 +124,7 @@ def test_a_class_holds_results_without_findings() -> None:
     assert failed["status"] == "ungraded"
 
 
-@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
 def test_the_pieces_of_a_class_make_one_indented_document(count: int) -> None:
     text = "".join(class_json([grade(), ungraded(), grade("other")][:count]))
     assert text == json.dumps(json.loads(text), ensure_ascii=False, indent=2) + "\n"
