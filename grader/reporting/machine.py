@@ -39,7 +39,8 @@ def result_json(grade: Grade) -> str:
 
 
 def class_json(grades: Iterable[Grade]) -> Iterator[str]:
-    """The verdicts on a class as strict JSON, without the findings; in pieces: that of a large class is as large as all its pages."""
+    """The verdicts on a class as strict JSON, without the findings; in pieces: of a large class, the whole at
+    once would take megabytes."""
     yield f'{{\n  "format": "{CLASS_FORMAT}",\n  "results": ['
     separator = "\n    "
     for grade in grades:

@@ -81,7 +81,7 @@ class Sketch:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """One submission among the others. `code`, `words` and `series` are what `likeness` compares, each fingerprint once: as
-    arrays, for as sets of Python's numbers they take fifteen times the memory."""
+    arrays, for as sets of Python's numbers they take nine times the memory."""
 
     id: str
     causes: tuple[Cause, ...] = ()
