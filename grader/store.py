@@ -15,11 +15,13 @@ import re
 import shutil
 import stat
 import tempfile
+import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -157,13 +159,25 @@ def evidence_key(facts: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
+_ASKING = threading.Lock()
+_TURNS: WeakValueDictionary[Path, threading.Lock] = WeakValueDictionary()  # of evidence that is being asked for
+
+
 def evidence_folder(root: Path, key: str, make: Callable[[Path], None]) -> Path:
     """The folder with evidence `key` below `root`, made by `make` when it is not there, or no longer as it was left: what a
     disk has damaged must cost nobody points. Interrupted work leaves nothing that could be taken for evidence, nor does a
-    loss of power. Raises CannotWrite when the disk does not let it."""
+    loss of power. Who asks for what is being made waits for it: of a notebook that many hand in, one copy is run. Raises
+    CannotWrite when the disk does not let it."""
     target = root / key[:2] / key
-    if _is_whole(target):
-        return target
+    with _ASKING:
+        turn = _TURNS.setdefault(target, threading.Lock())
+    with turn:
+        if not _is_whole(target):
+            _make(target, root, make)
+    return target
+
+
+def _make(target: Path, root: Path, make: Callable[[Path], None]) -> None:
     with writing(root):
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix="making-", dir=target.parent))
@@ -174,7 +188,6 @@ def evidence_folder(root: Path, key: str, make: Callable[[Path], None]) -> Path:
             _put(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return target
 
 
 def _put(temporary: Path, target: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -110,6 +111,32 @@ def test_evidence_that_was_damaged_is_made_again(tmp_path: Path, damage: Callabl
     assert evidence_folder(tmp_path, "ab" * 32, make) == first and len(times) == 2
     assert (first / "logs" / "events").read_bytes() == b"events" * 100
     assert [path.name for path in first.parent.iterdir()] == [first.name]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_who_asks_for_what_is_being_made_waits_for_it_and_makes_it_where_that_failed(
+    tmp_path: Path, fails: bool
+) -> None:
+    begun, go_on, times = threading.Event(), threading.Event(), list[Path]()
+
+    def make(folder: Path) -> None:
+        times.append(folder)
+        if len(times) == 1:
+            begun.set()
+            go_on.wait(60)
+            if fails:
+                raise GraderError("no")
+        made(folder)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(evidence_folder, tmp_path, "ab" * 32, make)
+        assert begun.wait(60)
+        second = pool.submit(evidence_folder, tmp_path, "ab" * 32, make)
+        assert wait([second], 0.5).not_done
+        go_on.set()
+        assert second.result(60).is_dir()
+    assert isinstance(first.exception(), GraderError) if fails else first.result() == second.result()
+    assert len(times) == 1 + fails
 
 
 def test_evidence_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
