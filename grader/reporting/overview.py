@@ -245,15 +245,15 @@ def placed(sketch: Sketch) -> tuple[Floats, Floats]:
 
 
 def overview_json(shown: Overview) -> str:
-    """Strict JSON: NaN becomes null, sets and arrays become sorted lists."""
+    """Strict JSON: NaN becomes null, arrays become lists."""
     raw = {"format": FORMAT, **_plain(shown)}
     return json.dumps(raw, ensure_ascii=True, allow_nan=False, separators=(",", ":"), default=_plain) + "\n"
 
 
 def _plain(value: Any) -> Any:
     """What JSON has no word for in words that it has, one level deep."""
-    if isinstance(value, array | frozenset):
-        return sorted(value)
+    if isinstance(value, array):
+        return value.tolist()
     raw = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, Sketch):
         raw["values"] = [None if math.isnan(number) else number for number in value.values]

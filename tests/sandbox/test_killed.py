@@ -24,7 +24,7 @@ from grader.sandbox import Box, Completed, bubblewrap
 from grader.sandbox.plan import Plan
 from grader.stages import probing
 
-from .running import Run, texts
+from .running import Run, arguments, texts
 
 pytestmark = pytest.mark.skipif(bubblewrap.unavailable() is not None, reason=str(bubblewrap.unavailable()))
 
@@ -68,13 +68,7 @@ def _warm(pid: int) -> list[int]:
     with contextlib.suppress(OSError):  # one has ended meanwhile
         for thread in Path(f"/proc/{pid}/task").iterdir():
             found += [int(child) for child in (thread / "children").read_text().split()]
-    return [child for child in found if b"warm.py" in _arguments(child)]
-
-
-def _arguments(pid: int) -> list[bytes]:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    return []
+    return [child for child in found if b"warm.py" in arguments(Path(f"/proc/{child}/cmdline"))]
 
 
 def test_a_runner_that_is_killed_each_time_leaves_no_evidence_of_a_notebook_that_stopped(run: Run) -> None:

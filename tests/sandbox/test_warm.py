@@ -18,7 +18,7 @@ from grader import store
 from grader.errors import CannotWrite
 from grader.sandbox import WarmWorker, bubblewrap, seccomp
 
-from .running import Run, texts
+from .running import Run, arguments, texts
 
 pytestmark = pytest.mark.skipif(bubblewrap.unavailable() is not None, reason=str(bubblewrap.unavailable()))
 
@@ -107,13 +107,6 @@ def test_processes_that_want_to_outlive_a_run_do_not(run: Run) -> None:
 def processes_with(mark: str) -> list[str]:
     """Processes with `mark` among their arguments."""
     return [path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if mark.encode() in arguments(path)]
-
-
-def arguments(path: Path) -> list[bytes]:
-    try:
-        return path.read_bytes().split(b"\0")
-    except OSError:
-        return []
 
 
 def test_the_same_seed_gives_the_same_numbers_in_every_fork(run: Run) -> None:
